@@ -1,0 +1,36 @@
+"""Booking: pure functions from fills to positions, trades and breaks."""
+
+from dtcpos.booking.book import Booking, book, classify, flat, fold, released_cost, split_commission
+from dtcpos.booking.entries import carried_in, close_out, synthetic_id
+from dtcpos.booking.marks import mark, quiet_band, unrealized
+from dtcpos.booking.order import arranged, natural, whole_second, within_second
+from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
+from dtcpos.booking.replay import Replay, replay
+from dtcpos.booking.standing import FRESH_FOR_S, standing
+
+__all__ = [
+    "FRESH_FOR_S",
+    "Booking",
+    "Replay",
+    "arranged",
+    "average_price",
+    "book",
+    "carried_in",
+    "classify",
+    "close_out",
+    "compare",
+    "flat",
+    "fold",
+    "mark",
+    "natural",
+    "quiet_band",
+    "reconcile",
+    "released_cost",
+    "replay",
+    "rounded_quotient",
+    "split_commission",
+    "standing",
+    "unrealized",
+    "whole_second",
+    "within_second",
+]

@@ -1,0 +1,244 @@
+"""What one fill does to one position: pure, exact, in points.
+
+Invariants, kept after every fill whose prices are known:
+1. `realized - cost` equals the points of cash that have moved since the position was opened, with `==`.
+2. A position whose quantity is zero has cost zero: the last lot out takes whatever cost is left.
+3. `total opened - total closed` equals the quantity held.
+
+Only the split of cost between lots that leave and lots that stay may need rounding (a third of a tick has no last
+digit). It is rounded once, to 18 decimals, and the same figure is taken from `cost` and added to `realized`, so
+nothing drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+
+from attrs import frozen
+
+from dtcpos.model import ZERO, Action, Fill, Position, PositionKey, Side, Trade
+
+# Sums and products of what the door admits (17 significant digits between 1e15 and 1e-30) need fewer than 200 digits;
+# anything longer is a mistake of ours and must not be rounded away in silence.
+EXACT = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+_DIVIDE = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+_COST_STEP = Decimal("1E-18")
+_COMMISSION_STEP = Decimal("1E-9")
+
+_add = EXACT.add
+_subtract = EXACT.subtract
+_multiply = EXACT.multiply
+
+
+@frozen(kw_only=True)
+class Booking:
+    """One fill booked: the position before and after, what it did, and the trade it closed, if it closed one."""
+
+    fill: Fill
+    before: Position
+    after: Position
+    action: Action
+    trade: Trade | None = None
+
+
+def flat(key: PositionKey) -> Position:
+    """Return the position of a key that holds nothing."""
+    return Position(key=key)
+
+
+def classify(held: Decimal, signed: Decimal) -> Action:
+    """Name what a fill of `signed` lots does to `held` lots (both signed)."""
+    if not held:
+        return Action.OPENED
+    if (held > 0) == (signed > 0):
+        return Action.INCREASED
+    after = held + signed
+    if not after:
+        return Action.CLOSED
+    return Action.REDUCED if (after > 0) == (held > 0) else Action.REVERSED
+
+
+def book(position: Position, fill: Fill) -> Booking:
+    """Apply one fill to the position it belongs to.
+
+    Pure. At every step `realized - cost` equals the points of cash that have moved, exactly. A fill through zero
+    closes one trade and opens one position; its commission is split by quantity, the closing share rounded half-even
+    to 9 decimals and the rest left to the new position.
+    """
+    key = position.key
+    assert fill.account == key.account, (fill, key)
+    assert fill.symbol == key.symbol, (fill, key)
+    assert fill.quantity > 0, fill
+
+    action = classify(position.signed_quantity, fill.signed_quantity)
+    if action is Action.OPENED or action is Action.INCREASED:
+        after = _opened(position, fill, fill.quantity, fill.commission)
+        return Booking(fill=fill, before=position, after=after, action=action)
+    if action is Action.REDUCED:
+        after = _closed(position, fill, fill.quantity, fill.commission)
+        return Booking(fill=fill, before=position, after=after, action=action)
+
+    held = abs(position.signed_quantity)
+    share, rest = split_commission(fill.commission, held, fill.quantity)
+    closed = _closed(position, fill, held, share)
+    after = flat(key)
+    if action is Action.REVERSED:
+        after = _opened(after, fill, _subtract(fill.quantity, held), rest)
+    return Booking(fill=fill, before=position, after=after, action=action, trade=_trade(closed, position, fill))
+
+
+def split_commission(
+    commission: Decimal | None, closing: Decimal, quantity: Decimal
+) -> tuple[Decimal | None, Decimal | None]:
+    """Split a fill's commission into the share of its closing lots and the rest; the two add up exactly."""
+    if commission is None:
+        return None, None
+    if closing == quantity:
+        return commission, ZERO
+    share = _DIVIDE.divide(_multiply(commission, closing), quantity).quantize(_COMMISSION_STEP, context=_DIVIDE)
+    return share, _subtract(commission, share)
+
+
+def fold(position: Position, fills: Iterable[Fill]) -> list[Booking]:
+    """Book fills, already in ledger order, one after another."""
+    bookings = []
+    for fill in fills:
+        booking = book(position, fill)
+        bookings.append(booking)
+        position = booking.after
+    return bookings
+
+
+def _sum(left: Decimal | None, right: Decimal | None) -> Decimal | None:
+    return None if left is None or right is None else _add(left, right)
+
+
+def _flags(position: Position, fill: Fill, unknown: str) -> tuple[str, ...]:
+    words = fill.flags
+    if fill.price is None:
+        words = (*words, unknown)
+    if fill.commission is None:
+        words = (*words, "commission_unknown")
+    if not words:
+        return position.flags
+    if not position.flags:
+        return tuple(sorted(set(words)))
+    return tuple(sorted({*position.flags, *words}))
+
+
+def _opened(position: Position, fill: Fill, quantity: Decimal, commission: Decimal | None) -> Position:
+    signed = quantity if fill.side is Side.BUY else -quantity
+    price = fill.price
+    notional = None if price is None else _multiply(quantity, price)
+    signed_quantity = _add(position.signed_quantity, signed)
+    size = abs(signed_quantity)
+    cost = _sum(position.cost, notional if notional is None or signed > 0 else -notional)
+    low, high, mae, mfe = extremes(position, price, signed_quantity, cost, position.realized)
+    return Position(
+        key=position.key,
+        signed_quantity=signed_quantity,
+        cost=cost,
+        realized=position.realized,
+        opened_quantity=_add(position.opened_quantity, quantity),
+        opened_notional=_sum(position.opened_notional, notional),
+        closed_notional=position.closed_notional,
+        peak_quantity=max(size, position.peak_quantity),
+        commission=_sum(position.commission, commission),
+        fills=position.fills + 1,
+        opened_by=fill.id if position.is_flat else position.opened_by,
+        entry_time=fill.time if position.is_flat else position.entry_time,
+        updated_at=fill.time,
+        price_min=low,
+        price_max=high,
+        mae=mae,
+        mfe=mfe,
+        flags=_flags(position, fill, "entry_unknown"),
+    )
+
+
+def _closed(position: Position, fill: Fill, quantity: Decimal, commission: Decimal | None) -> Position:
+    held = position.signed_quantity
+    price = fill.price
+    signed_quantity = _subtract(held, quantity) if held > 0 else _add(held, quantity)
+    released = released_cost(position.cost, quantity, abs(held))
+    notional = None if price is None else _multiply(quantity, price)
+    realized = _realized(position, released, notional)
+    cost = None if position.cost is None or released is None else _subtract(position.cost, released)
+    low, high, mae, mfe = extremes(position, price, signed_quantity, cost, realized)
+    return Position(
+        key=position.key,
+        signed_quantity=signed_quantity,
+        cost=cost,
+        realized=realized,
+        opened_quantity=position.opened_quantity,
+        opened_notional=position.opened_notional,
+        closed_notional=_sum(position.closed_notional, notional),
+        peak_quantity=position.peak_quantity,
+        commission=_sum(position.commission, commission),
+        fills=position.fills + 1,
+        opened_by=position.opened_by,
+        entry_time=position.entry_time,
+        updated_at=fill.time,
+        price_min=low,
+        price_max=high,
+        mae=mae,
+        mfe=mfe,
+        flags=_flags(position, fill, "exit_unknown"),
+    )
+
+
+def _realized(position: Position, released: Decimal | None, notional: Decimal | None) -> Decimal | None:
+    if position.realized is None or released is None or notional is None:
+        return None
+    proceeds = notional if position.signed_quantity > 0 else -notional
+    return _add(position.realized, _subtract(proceeds, released))
+
+
+def extremes(
+    position: Position, price: Decimal | None, quantity: Decimal, cost: Decimal | None, realized: Decimal | None
+) -> tuple[Decimal | None, Decimal | None, Decimal, Decimal]:
+    """Return price_min, price_max, mae and mfe after a trade at `price` met `quantity` lots (signed) of that cost."""
+    low, high, mae, mfe = position.price_min, position.price_max, position.mae, position.mfe
+    if price is None:
+        return low, high, mae, mfe
+    low = price if low is None or price < low else low
+    high = price if high is None or price > high else high
+    if cost is not None and realized is not None:
+        profit = _add(_subtract(realized, cost), _multiply(quantity, price))
+        mae = min(profit, mae)
+        mfe = max(profit, mfe)
+    return low, high, mae, mfe
+
+
+def released_cost(cost: Decimal | None, quantity: Decimal, held: Decimal) -> Decimal | None:
+    """Return the part of `cost` that `quantity` of `held` lots take with them, exactly all of it for the last lot."""
+    if cost is None or quantity == held:
+        return cost
+    return _DIVIDE.divide(_multiply(cost, quantity), held).quantize(_COST_STEP, context=_DIVIDE)
+
+
+def _trade(closed: Position, before: Position, fill: Fill) -> Trade:
+    assert closed.is_flat, closed
+    assert before.entry_time is not None, before
+    is_known = closed.realized is not None
+    return Trade(
+        key=closed.key,
+        direction=before.direction,
+        quantity=closed.peak_quantity,
+        total_quantity=closed.opened_quantity,
+        entry_time=before.entry_time,
+        exit_time=fill.time,
+        opened_notional=closed.opened_notional,
+        closed_notional=closed.closed_notional,
+        realized=closed.realized,
+        commission=closed.commission,
+        price_min=closed.price_min,
+        price_max=closed.price_max,
+        mae=closed.mae if is_known else None,
+        mfe=closed.mfe if is_known else None,
+        fills=closed.fills,
+        opened_by=before.opened_by,
+        closed_by=fill.id,
+        flags=closed.flags,
+    )

@@ -1,0 +1,92 @@
+"""Fills that stand for no message: closing adjustments, and the lots carried in at first contact.
+
+Their ids are hashes of what they stand for, so making one twice makes the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from dtcpos.booking.book import EXACT
+from dtcpos.booking.order import arranged
+from dtcpos.model import Fill, Position, ReportedPosition, Side, Source
+
+_PRICE_DIGITS = 10
+_SECOND = timedelta(seconds=1)
+
+
+def synthetic_id(*parts: object) -> str:
+    """Return an id that is a function of its parts."""
+    text = "\x1f".join(str(part) for part in parts)
+    return "adj-" + hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def close_out(position: Position, *, price: Decimal | None, time: datetime, reason: str) -> Fill:
+    """Return the adjustment that closes all of `position`; without a price the trade's profit stays unknown."""
+    assert not position.is_flat, position
+    side = Side.SELL if position.signed_quantity > 0 else Side.BUY
+    return Fill(
+        account=position.key.account,
+        symbol=position.key.symbol,
+        side=side,
+        quantity=abs(position.signed_quantity),
+        price=price,
+        time=time,
+        time_is_exact=True,
+        execution_id=synthetic_id("close", *position.key[1:], position.opened_by, position.fills, price),
+        source=Source.ADJUSTMENT,
+        reason=reason,
+    )
+
+
+def carried_in(reported: ReportedPosition, fills: Sequence[Fill], *, now: datetime) -> Fill | None:
+    """Return the lots that must have been open before the first known fill, None if the fills explain everything.
+
+    `fills` are all fills known of the account and symbol. The price is the one that makes our average equal the
+    server's; where the position was flat or changed sides inside the window it cannot be known, and is None.
+    """
+    ordered = list(arranged(fills, EXACT.create_decimal(0)))
+    known = sum((fill.signed_quantity for fill in ordered), Decimal(0))
+    quantity = EXACT.subtract(reported.signed_quantity, known)
+    if not quantity:
+        return None
+    # One second before the first fill, so that the order of the ledger puts it first whatever else is known.
+    time = ordered[0].time.replace(microsecond=0) - _SECOND if ordered else now
+    if reported.entry_time is not None:
+        time = min(time, reported.entry_time)
+    return Fill(
+        account=reported.account,
+        symbol=reported.symbol,
+        side=Side.BUY if quantity > 0 else Side.SELL,
+        quantity=abs(quantity),
+        price=_carried_price(reported, quantity, ordered),
+        time=time,
+        execution_id=synthetic_id("carried", reported.account, reported.symbol, quantity, reported.average_price),
+        source=Source.ADJUSTMENT,
+        flags=("carried",),
+        reason=f"carried in at first contact: the server holds {reported.signed_quantity:f} lots",
+    )
+
+
+def _carried_price(reported: ReportedPosition, quantity: Decimal, fills: Iterable[Fill]) -> Decimal | None:
+    # Cost is linear in the unknown price x as long as the position is never flat: cost = fixed + slope * x.
+    if reported.average_price is None or not reported.signed_quantity:
+        return None
+    held, fixed, slope = Fraction(quantity), Fraction(0), Fraction(quantity)
+    for fill in fills:
+        signed = Fraction(fill.signed_quantity)
+        after = held + signed
+        if fill.price is None or not after or (after > 0) != (held > 0):
+            return None
+        if (signed > 0) == (held > 0):
+            fixed += signed * Fraction(fill.price)
+        else:
+            fixed, slope = fixed * after / held, slope * after / held
+        held = after
+    price = (Fraction(reported.average_price) * held - fixed) / slope
+    rounded = round(price, _PRICE_DIGITS)
+    return EXACT.divide(Decimal(rounded.numerator), Decimal(rounded.denominator))

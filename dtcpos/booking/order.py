@@ -1,0 +1,111 @@
+"""The order of the ledger within one key: a function of what is stored, never of arrival.
+
+Rules, first to last:
+1. By whole second (history knows no finer).
+2. Within a second by the chain of stated positions: where every fill says what the position was after it and the
+   statements chain, that chain is the order.
+3. Else, where all know a finer time: by that time, then place, then execution id.
+4. Else by place in the history batch, then execution id; a fill that has an exact time and no place goes before the
+   first placed fill whose exact time is later; a fill that has neither goes last, by execution id.
+Execution ids compare in natural order: `EX-9` before `EX-10`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+
+from dtcpos.booking.book import EXACT
+from dtcpos.model import Fill
+
+_DIGITS = re.compile(r"(\d+)")
+_NO_PLACE = 1 << 62
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Return the second a moment lies in."""
+    return moment.replace(microsecond=0)
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key in which runs of digits compare as numbers."""
+    parts = _DIGITS.split(text)
+    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts if part)
+
+
+def arranged(fills: Iterable[Fill], held: Decimal) -> Iterator[Fill]:
+    """Yield the fills of one key in ledger order, `held` (signed) being the position before the first of them."""
+    for _, group in groupby(sorted(fills, key=attrgetter("time")), key=lambda fill: whole_second(fill.time)):
+        within = list(group)
+        if len(within) > 1:
+            within = within_second(within, held)
+        for fill in within:
+            held = EXACT.add(held, fill.signed_quantity)
+            yield fill
+
+
+def within_second(fills: Sequence[Fill], held: Decimal) -> list[Fill]:
+    """Order the fills of one key that share a second."""
+    fallback = _by_time_place_id(fills)
+    return _chained(fallback, held) or fallback
+
+
+def _by_time_place_id(fills: Sequence[Fill]) -> list[Fill]:
+    if all(fill.time_is_exact for fill in fills):
+        return sorted(fills, key=lambda fill: (fill.time, _place(fill), *_last(fill)))
+    placed = sorted((fill for fill in fills if fill.place is not None), key=lambda fill: (_place(fill), *_last(fill)))
+    timed = [fill for fill in fills if fill.place is None and fill.time_is_exact]
+    for fill in sorted(timed, key=lambda fill: (fill.time, *_last(fill))):
+        later = (i for i, other in enumerate(placed) if other.time_is_exact and other.time > fill.time)
+        placed.insert(next(later, len(placed)), fill)
+    unknown = [fill for fill in fills if fill.place is None and not fill.time_is_exact]
+    return placed + sorted(unknown, key=_last)
+
+
+def _place(fill: Fill) -> int:
+    return _NO_PLACE if fill.place is None else fill.place
+
+
+# The last resort has to tell any two executions apart by content alone, so that the result is one order.
+def _last(fill: Fill) -> tuple[object, ...]:
+    return (natural(fill.execution_id), natural(fill.order_id), fill.cumulative_quantity or 0, fill.side, fill.quantity)
+
+
+def _chained(fills: Sequence[Fill], held: Decimal) -> list[Fill] | None:
+    """Return the order in which every stated position follows from the one before, None if there is no such order.
+
+    Each fill is an edge from the position before it to the position after it, and an order that chains is an Eulerian
+    path over those edges (Hierholzer 1873). Where several paths exist, the order given decides.
+    """
+    if any(fill.position_after is None for fill in fills):
+        return None
+    edges: dict[Decimal, list[Fill]] = defaultdict(list)
+    balance: dict[Decimal, int] = defaultdict(int)
+    for fill in reversed(fills):
+        assert fill.position_after is not None
+        before = EXACT.subtract(fill.position_after, fill.signed_quantity)
+        edges[before].append(fill)
+        balance[before] += 1
+        balance[fill.position_after] -= 1
+    starts = [position for position, surplus in balance.items() if surplus > 0]
+    if len(starts) > 1 or (starts and balance[starts[0]] > 1):
+        return None
+    start = starts[0] if starts else held
+    path: list[Fill] = []
+    walk: list[tuple[Decimal, Fill | None]] = [(start, None)]
+    while walk:
+        position, arrived_by = walk[-1]
+        if edges.get(position):
+            fill = edges[position].pop()
+            assert fill.position_after is not None
+            walk.append((fill.position_after, fill))
+        else:
+            walk.pop()
+            if arrived_by is not None:
+                path.append(arrived_by)
+    return path[::-1] if len(path) == len(fills) else None
