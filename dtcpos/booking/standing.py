@@ -68,7 +68,10 @@ def _stale(links: Iterable[Link], agreed_at: datetime, now: datetime, fresh_for_
             reason = "the link is down"
             continue
         silent_s = (now - link.last_heard_at).total_seconds()
-        if silent_s <= 2 * link.heartbeat_interval_s:
+        if silent_s > 2 * link.heartbeat_interval_s:
+            reason = f"the link has been silent for {silent_s:.0f} s"
+        elif agreed_at < link.since:
+            reason = "not compared yet since the link came back"
+        else:
             return ""
-        reason = f"the link has been silent for {silent_s:.0f} s"
     return reason

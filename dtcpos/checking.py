@@ -1,0 +1,263 @@
+"""Prove what is held against what the server states, and take over what it held before we came.
+
+A snapshot is a check, never an input, but for first contact with an account and symbol: then there is nothing to
+contradict, and the lots the history does not explain are carried in by one adjustment. A difference becomes a break
+only after a quiet period, a second whole answer to a targeted question, and never from silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve
+
+from dtcpos.booking import carried_in, compare
+from dtcpos.model import Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
+from dtcpos.posting import Posting
+from dtcpos.store import PositionRepository
+from dtcpos.sync import Ended, Outcome, Sync, Topic, by_symbol
+from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, VerifiedUpdate
+
+QUIET_S = 2.0
+# A restart may find executions that the last session was told and lost; a day covers every clock that is set wrong.
+_HISTORY_MARGIN = timedelta(days=1)
+_AGREED = "agreed"
+_NOT_IN_SNAPSHOT = "not in the server's snapshot, which has not yet proved complete for this account"
+
+
+class Checking:
+    """One session's comparisons: which accounts were compared, what must be asked again, and what differs."""
+
+    def __init__(
+        self, repository: PositionRepository, posting: Posting, sync: Sync, *, history_days: float
+    ) -> None:
+        self._repository = repository
+        self._posting = posting
+        self._sync = sync
+        self._history_days = history_days
+        self._recheck_at: dict[str, float] = {}
+        self._being_rechecked: set[str] = set()
+        self._unconfirmed: set[PositionKey] = set()
+        self._agreed_now: set[PositionKey] = set()
+        self.unfinished: dict[tuple[str, Topic], str] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read contacts, breaks and verifications from the file again: another process has written."""
+        self._contacts = self._repository.contacts()
+        self._breaks: dict[PositionKey, Break] = {found.key: found for found in self._repository.open_breaks()}
+        self._verifications: dict[PositionKey, Verification] = dict(self._repository.verifications())
+
+    @property
+    def open_breaks(self) -> Sequence[Break]:
+        """The breaks nobody has answered."""
+        return list(self._breaks.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no comparison is under way or due."""
+        return not self._recheck_at and not self._being_rechecked
+
+    def ask(self, account: str, moment: datetime) -> None:
+        """Queue the questions that bring an account up to date."""
+        self._ask_history(account, moment)
+        self._sync.ask_positions(account)
+        self._sync.ask_orders(account)
+
+    def _ask_history(self, account: str, moment: datetime) -> None:
+        known = self._posting.accounts.get(account)
+        if known is not None and known.last_sync_at is not None:
+            start = known.last_sync_at - _HISTORY_MARGIN
+        else:
+            start = moment - timedelta(days=self._history_days)
+        self._sync.ask_history(account, start)
+
+    def next_deadline(self) -> float | None:
+        """Return when the next account is to be asked about again."""
+        return min(self._recheck_at.values(), default=None)
+
+    def tick(self, now: float, moment: datetime) -> None:
+        """Ask again about every account whose quiet period has passed."""
+        for account in [name for name, due in self._recheck_at.items() if now >= due]:
+            del self._recheck_at[account]
+            self._being_rechecked.add(account)
+            self._ask_history(account, moment)
+            self._sync.ask_positions(account)
+
+    def note_fills(self, updates: Iterable[Update], now: float) -> None:
+        """Remember that quantities changed: they are unconfirmed until the server says the same."""
+        for update in updates:
+            if isinstance(update, FillUpdate):
+                key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
+                self._unconfirmed.add(key)
+                self._agreed_now.discard(key)
+                self._recheck_at[key.account] = now + QUIET_S
+
+    def note_gap(self, account: str, now: float) -> None:
+        """Remember that the server hinted at an execution we have not seen."""
+        self._recheck_at[account] = now + QUIET_S
+
+    def history_ended(self, ended: Ended, moment: datetime) -> list[Update]:
+        """Book a whole batch of history; note it where it did not come."""
+        updates = self._note(ended)
+        if ended.outcome is Outcome.COMPLETE:
+            updates += self._posting.post_history(ended.account, ended.fills, now=moment)
+            account = self._posting.accounts[ended.account]
+            self._posting.put_account(evolve(account, last_sync_at=moment))
+            for reason in ended.unusable:
+                updates.append(AlertUpdate(kind="unusable", text=f"history of {ended.account}: skipped {reason}"))
+        return updates
+
+    def positions_ended(self, ended: Ended, now: float, moment: datetime) -> list[Update]:
+        """Compare a whole snapshot of one account; note it where it did not come."""
+        updates = self._note(ended)
+        account = self._posting.accounts[ended.account]
+        if ended.outcome is not Outcome.COMPLETE:
+            self._being_rechecked.discard(ended.account)
+            self._posting.put_account(evolve(account, sync_outcome=ended.words))
+            return updates
+        reported = {report.symbol: report for report in by_symbol(ended.reported, ended.account)}
+        held = {key.symbol: each for key, each in self._posting.positions.items() if key.account == ended.account}
+        is_trusted = account.snapshots_trusted or _confirms(held, reported)
+        absent = set() if is_trusted else held.keys() - reported.keys()
+        symbols = sorted((held.keys() | reported.keys()) - absent)
+        differing = [symbol for symbol in symbols if self._compared(symbol, account.account, held, reported, moment)]
+        if differing and ended.account not in self._being_rechecked:
+            # One more whole answer before any verdict: an execution may be on its way.
+            self._recheck_at.setdefault(ended.account, now)
+            return updates
+        self._being_rechecked.discard(ended.account)
+        for symbol in symbols:
+            if symbol in differing:
+                updates += self._differs(account.account, symbol, held.get(symbol), reported.get(symbol), moment)
+            else:
+                updates += self._agrees(self._posting.key_of(account.account, symbol), held.get(symbol), moment)
+        for symbol in sorted(absent):
+            self._verify(self._posting.key_of(account.account, symbol), None, moment, outcome=_NOT_IN_SNAPSHOT)
+        done = evolve(self._posting.accounts[ended.account], snapshots_trusted=is_trusted, sync_outcome=ended.words)
+        self._posting.put_account(done)
+        return updates
+
+    def stated(self, report: ReportedPosition, now: float, moment: datetime) -> list[Update]:
+        """Take a position the server states unasked: agreement proves ours, a difference is asked about."""
+        key = self._posting.key_of(report.account, report.symbol)
+        held = self._posting.positions.get(key)
+        stated = {report.symbol: report}
+        ours = {} if held is None else {report.symbol: held}
+        if self._compared(report.symbol, report.account, ours, stated, moment) is None:
+            self._unconfirmed.discard(key)
+            if not any(other.account == report.account for other in self._unconfirmed):
+                self._recheck_at.pop(report.account, None)
+            return self._agrees(key, held, moment)
+        self._recheck_at.setdefault(report.account, now + QUIET_S)
+        return []
+
+    def _note(self, ended: Ended) -> list[Update]:
+        if ended.outcome is Outcome.COMPLETE:
+            self.unfinished.pop((ended.account, ended.topic), None)
+            return []
+        self.unfinished[ended.account, ended.topic] = f"{ended.account}: {ended.words}"
+        return [AlertUpdate(kind="sync", text=f"account {ended.account}: {ended.words}")]
+
+    def _compared(
+        self,
+        symbol: str,
+        account: str,
+        held: Mapping[str, Position],
+        reported: Mapping[str, ReportedPosition],
+        moment: datetime,
+    ) -> Break | None:
+        key = self._posting.key_of(account, symbol)
+        instrument = self._posting.instruments.get(symbol)
+        return compare(key, held.get(symbol), reported.get(symbol), instrument=instrument, found_at=moment)
+
+    def _differs(
+        self, account: str, symbol: str, held: Position | None, report: ReportedPosition | None, moment: datetime
+    ) -> list[Update]:
+        if (account, symbol) not in self._contacts and report is not None:
+            return self._take_over(report, moment)
+        key = self._posting.key_of(account, symbol)
+        instrument = self._posting.instruments.get(symbol)
+        found = compare(key, held, report, instrument=instrument, found_at=moment)
+        assert found is not None
+        before = self._breaks.get(key)
+        if before is not None and _same_break(before, found):
+            return [BreakUpdate(break_=before)]
+        if before is not None and before.id is not None:
+            self._repository.answer_break(before.id, "superseded", moment)
+        self._breaks[key] = evolve(found, id=self._repository.add_break(found))
+        self._verify(key, None, moment, outcome="differs")
+        self._journal(key, moment, "break", f"{found.kind}: held {found.held_quantity:f}", report)
+        return [BreakUpdate(break_=self._breaks[key])]
+
+    def _take_over(self, report: ReportedPosition, moment: datetime) -> list[Update]:
+        """First contact: carry in what the server holds and the known fills do not explain."""
+        fills = self._repository.fills_of_key(report.account, report.symbol, after=None)
+        carried = carried_in(report, fills, now=moment)
+        updates: list[Update] = []
+        if carried is not None:
+            updates += self._posting.post_entry(carried, now=moment)
+            updates.append(_announced(carried, self._posting.key_of(report.account, report.symbol)))
+        key = self._posting.key_of(report.account, report.symbol)
+        return updates + self._agrees(key, self._posting.positions.get(key), moment)
+
+    def _agrees(self, key: PositionKey, held: Position | None, moment: datetime) -> list[Update]:
+        self._meet(key, moment)
+        self._unconfirmed.discard(key)
+        updates: list[Update] = []
+        broken = self._breaks.pop(key, None)
+        if broken is not None and broken.id is not None:
+            self._repository.answer_break(broken.id, _AGREED, moment)
+            self._journal(key, moment, "break resolved", _AGREED, None)
+            updates.append(BreakUpdate(break_=evolve(broken, answer=_AGREED, answered_at=moment), is_resolved=True))
+        if held is None:
+            return updates
+        self._verify(key, held, moment, outcome=_AGREED)
+        if key not in self._agreed_now:
+            self._agreed_now.add(key)
+            updates.append(VerifiedUpdate(key=key, quantity=held.signed_quantity, at=moment))
+        return updates
+
+    def _meet(self, key: PositionKey, moment: datetime) -> None:
+        if (key.account, key.symbol) not in self._contacts:
+            self._contacts.add((key.account, key.symbol))
+            self._repository.add_contact(key.account, key.symbol, moment)
+
+    def _verify(self, key: PositionKey, held: Position | None, moment: datetime, *, outcome: str) -> None:
+        before = self._verifications.get(key) or Verification(key=key)
+        after = evolve(before, compared_at=moment, outcome=outcome)
+        if held is not None:
+            after = evolve(after, agreed_quantity=held.signed_quantity, agreed_at=moment)
+        self._verifications[key] = after
+        self._repository.put_verification(after)
+
+    def _journal(
+        self, key: PositionKey, moment: datetime, cause: str, before: str, report: ReportedPosition | None
+    ) -> None:
+        after = "" if report is None else f"the server states {report.signed_quantity:f}"
+        entry = JournalEntry(
+            at=moment, cause=cause, account=key.account, symbol=key.symbol, before=before, after=after
+        )
+        self._repository.add_journal([entry])
+
+
+def _confirms(held: Mapping[str, Position], reported: Mapping[str, ReportedPosition]) -> bool:
+    return any(
+        symbol in reported and reported[symbol].signed_quantity == position.signed_quantity
+        for symbol, position in held.items()
+    )
+
+
+def _same_break(left: Break, right: Break) -> bool:
+    return (left.kind, left.held_quantity, left.reported_quantity) == (
+        right.kind,
+        right.held_quantity,
+        right.reported_quantity,
+    )
+
+
+def _announced(carried: Fill, key: PositionKey) -> AlertUpdate:
+    price = "at an unknown price" if carried.price is None else f"@ {carried.price:f}"
+    text = f"carried in {carried.signed_quantity:+f} {carried.symbol} {price}: opened before the history we were given"
+    return AlertUpdate(kind="carried", text=text, key=key)

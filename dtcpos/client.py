@@ -1,0 +1,209 @@
+"""The blocking socket loop around a keeper: connect, read, write, wake in time, reconnect.
+
+With the simulator's server the only place that touches a socket, and with the command line the only one that asks the
+clock. One thread; every read is handed to the keeper, and its updates to the caller, before the next.
+"""
+
+from __future__ import annotations
+
+import random
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import field, frozen
+
+from dtcpos.dtc import Encoding, State
+from dtcpos.errors import CannotConnect, ConnectionLost, RemoteProtocolError
+from dtcpos.keeper import PositionKeeper
+from dtcpos.updates import SessionUpdate, Update
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 11099
+
+# One read takes whatever has come, so that a backlog is committed in few large groups.
+_READ_SIZE = 256 * 1024
+_CONNECT_TIMEOUT_S = 10.0
+_BACKOFF_S_MIN = 0.5
+_BACKOFF_S_MAX = 30.0
+_ADDRESSES_FOLLOWED_MAX = 5
+_IDLE_WAIT_S = 1.0
+
+Clock = Callable[[], float]
+Publish = Callable[[list[Update]], None]
+
+
+@frozen(kw_only=True)
+class Address:
+    """Where a server listens; `tls` is the context to speak TLS with, None for plain TCP."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        """The address as a person writes it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address_of(text: str, *, default: Address) -> Address:
+    """Read `host`, `host:port` or `[v6]:port`; what is missing comes from `default`.
+
+    Raises CannotConnect naming the text if the port is no port.
+    """
+    host, port_text = text.strip(), ""
+    if host.startswith("["):
+        host, _, port_text = host[1:].partition("]")
+        port_text = port_text.removeprefix(":")
+    elif host.count(":") == 1:
+        host, _, port_text = host.partition(":")
+    if port_text and not (port_text.isdecimal() and 0 < int(port_text) < 1 << 16):
+        raise CannotConnect(f"{text!r} is no address: write host or host:port, with a port from 1 to 65535")
+    port = int(port_text) if port_text else default.port
+    return Address(host=host or default.host, port=port, tls=default.tls)
+
+
+def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return a context that checks the server's certificate, against `ca_file` where one is given."""
+    return ssl.create_default_context(cafile=ca_file)
+
+
+@frozen(kw_only=True)
+class Follower:
+    """Follow a server with a keeper until told to stop.
+
+    `publish` gets every list of updates, already durable. `should_stop` is asked between reads. With `once` the
+    session ends as soon as it is synced, and a connection that cannot be made or is lost is tried again for
+    `timeout_s` seconds only. `capture` gets a copy of every byte received.
+    """
+
+    keeper: PositionKeeper
+    address: Address
+    publish: Publish
+    should_stop: Callable[[], bool] = lambda: False
+    once: bool = False
+    timeout_s: float = 60.0
+    capture: BinaryIO | None = None
+    clock: Clock = time.time
+    random: random.Random = field(factory=random.Random)
+
+    def run(self) -> None:
+        """Connect, and again after every loss with growing pauses, until stopped, synced or sent away.
+
+        Raises CannotConnect, LogonRefused, ConnectionLost or RemoteProtocolError where the run ends without being
+        asked to, and any LedgerError.
+        """
+        give_up_at = self.clock() + self.timeout_s if self.once else None
+        address, followed, attempts = self.address, 0, 0
+        while not self.should_stop():
+            try:
+                lost_because = self._session(address)
+            except OSError as error:
+                lost_because = f"cannot reach {address}: {_words(error)}"
+            if lost_because is None:
+                return
+            if self.keeper.failure is not None:
+                raise self.keeper.failure
+            if self.keeper.reconnect_address and followed < _ADDRESSES_FOLLOWED_MAX:
+                followed += 1
+                address = address_of(self.keeper.reconnect_address, default=address)
+                continue
+            attempts = 0 if self.keeper.is_synced else attempts + 1
+            self._pause(lost_because, address, attempts, give_up_at)
+
+    def _pause(self, lost_because: str, address: Address, attempts: int, give_up_at: float | None) -> None:
+        """Wait before the next attempt, or give up if there is no time left for one."""
+        ceiling = min(_BACKOFF_S_MAX, _BACKOFF_S_MIN * 2 ** min(attempts, 10))
+        pause_s = self.random.uniform(ceiling / 2, ceiling)
+        now = self.clock()
+        if give_up_at is not None and now + pause_s >= give_up_at:
+            remedy = f"is Sierra Chart running, with its DTC server enabled on port {address.port}?"
+            raise CannotConnect(f"{lost_because}; {remedy}")
+        self.publish([SessionUpdate(state="waiting", server=str(address), reason=lost_because)])
+        while (left := now + pause_s - self.clock()) > 0 and not self.should_stop():
+            time.sleep(min(left, 0.1))
+
+    def _session(self, address: Address) -> str | None:
+        """Run one connection to its end; None if it ended because we wanted it to, else why it was lost."""
+        with closing(_connected(address)) as peer, selectors.DefaultSelector() as selector:
+            selector.register(peer, selectors.EVENT_READ)
+            self.publish(self.keeper.start(now=self.clock()))
+            try:
+                while not self._is_over():
+                    self._send(peer)
+                    self._receive(peer, selector)
+                if self.keeper.state in (State.CLOSED, State.FAILED):
+                    return self._lost_reason()
+                self.publish(self.keeper.stop(now=self.clock()))
+                self._send(peer)
+                return None
+            except OSError as error:
+                self.publish(self.keeper.receive_data(b"", now=self.clock()))
+                return f"connection to {address} lost: {_words(error)}"
+
+    def _is_over(self) -> bool:
+        keeper = self.keeper
+        is_done = self.once and keeper.is_synced
+        return is_done or keeper.state in (State.CLOSED, State.FAILED) or self.should_stop()
+
+    def _send(self, peer: socket.socket) -> None:
+        owed = self.keeper.data_to_send()
+        if owed:
+            peer.sendall(owed)
+
+    def _receive(self, peer: socket.socket, selector: selectors.BaseSelector) -> None:
+        now, deadline = self.clock(), self.keeper.next_deadline()
+        wait_s = _IDLE_WAIT_S if deadline is None else min(max(deadline - now, 0.0), _IDLE_WAIT_S)
+        has_pending = isinstance(peer, ssl.SSLSocket) and peer.pending() > 0
+        if has_pending or selector.select(wait_s):
+            try:
+                received = peer.recv(_READ_SIZE)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+                received = None
+            if received is not None:
+                if self.capture is not None:
+                    self.capture.write(received)
+                self.publish(self.keeper.receive_data(received, now=self.clock()))
+        now = self.clock()
+        deadline = self.keeper.next_deadline()
+        if deadline is not None and now >= deadline:
+            self.publish(self.keeper.tick(now=now))
+
+    def _lost_reason(self) -> str:
+        failure = self.keeper.failure
+        if isinstance(failure, RemoteProtocolError):
+            return str(failure)
+        return self.keeper.lost_because or "the connection was lost"
+
+
+def _connected(address: Address) -> socket.socket:
+    plain = socket.create_connection((address.host, address.port), timeout=_CONNECT_TIMEOUT_S)
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.tls is None:
+            return plain
+        return address.tls.wrap_socket(plain, server_hostname=address.host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__
+
+
+@contextmanager
+def following(keeper: PositionKeeper) -> Iterator[PositionKeeper]:
+    """Give the ledger's lock back however the following ends."""
+    try:
+        yield keeper
+    finally:
+        keeper.stop(now=time.time())
+
+
+__all__ = ["Address", "ConnectionLost", "Encoding", "Follower", "address_of", "following", "tls_context"]

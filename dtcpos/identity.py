@@ -1,0 +1,131 @@
+"""Which executions are the same one: the rules that make a fill be booked once.
+
+Identity, in order: the account and the execution id where it is given; else the account, the order and its cumulative
+filled quantity. History may name executions from another namespace than the live feed; where an order's history ids
+never meet its live ids, its executions are matched as a multiset of (side, quantity, price). Times never take part,
+because the live feed knows milliseconds and history whole seconds. All functions are pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from attrs import frozen
+
+from dtcpos.booking.book import EXACT
+from dtcpos.model import Fill, Sighting, Side, Source
+
+Content = tuple[str, Side, Decimal, Decimal | None]
+
+
+@frozen
+class Known:
+    """A fill of the ledger and where it has been seen."""
+
+    fill: Fill
+    sightings: tuple[Sighting, ...] = ()
+
+    def ids_from(self, source: Source) -> set[str]:
+        """The execution ids a source gave this fill; empty if that source never saw it."""
+        ids = {sighting.execution_id for sighting in self.sightings if sighting.source is source}
+        if self.fill.source is source:
+            ids.add(self.fill.execution_id)
+        return ids
+
+    def was_seen_by(self, source: Source) -> bool:
+        """Whether a source has told this fill."""
+        return bool(self.ids_from(source))
+
+
+def content(fill: Fill) -> Content:
+    """Return what an execution did, which two sources must agree on for it to be the same one."""
+    return fill.symbol, fill.side, fill.quantity, fill.price
+
+
+def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | None) -> Known | None:
+    """Return the fill of its order that a live execution with an unknown (or no) id restates, None if it is new.
+
+    `ids_are_shared` says whether live and history ids of the account are known to be one namespace.
+    """
+    if not fill.execution_id:
+        return _same_cumulative(fill, order)
+    if ids_are_shared:
+        return None
+    # History told it first, under another name: the order's quantity, this execution included, is already booked.
+    if fill.cumulative_quantity is None or _total(order) < fill.cumulative_quantity:
+        return None
+    unseen = (known for known in order if not known.was_seen_by(Source.LIVE))
+    return next((known for known in unseen if content(known.fill) == content(fill)), None)
+
+
+def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
+    for known in order:
+        other = known.fill
+        if fill.cumulative_quantity is not None and other.cumulative_quantity is not None:
+            if fill.cumulative_quantity == other.cumulative_quantity:
+                return known
+        elif content(other) == content(fill) and not known.was_seen_by(Source.LIVE):
+            return known
+        elif content(other) == content(fill) and other.time == fill.time:
+            # Neither id nor cumulative quantity: the same words at the same instant are a restatement.
+            return known
+    return None
+
+
+def _total(order: Iterable[Known]) -> Decimal:
+    total = Decimal(0)
+    for known in order:
+        total = EXACT.add(total, known.fill.quantity)
+    return total
+
+
+def history_matches(
+    fills: Sequence[Fill], by_id: Mapping[str, Known], order: Sequence[Known], *, ids_are_shared: bool | None
+) -> list[Known | None]:
+    """Return, for each historical fill of one order, the fill of the ledger it restates, or None where it is missing.
+
+    `by_id` finds the ledger's fills by execution id, `order` holds all of the order's fills. Each fill of the ledger
+    is matched at most once.
+    """
+    matches = [by_id.get(fill.execution_id) if fill.execution_id else None for fill in fills]
+    taken = {known.fill.id for known in matches if known is not None}
+    if ids_are_shared is None:
+        ids_are_shared = _ids_meet(matches, fills)
+    candidates: dict[Content, list[Known]] = defaultdict(list)
+    for known in order:
+        if known.fill.id not in taken:
+            candidates[content(known.fill)].append(known)
+    for index, fill in enumerate(fills):
+        if matches[index] is not None or (fill.execution_id and ids_are_shared):
+            continue
+        matches[index] = _take(candidates[content(fill)], has_id=bool(fill.execution_id))
+    return matches
+
+
+def _ids_meet(matches: Iterable[Known | None], fills: Iterable[Fill]) -> bool:
+    pairs = zip(matches, fills, strict=True)
+    return any(known is not None and fill.execution_id in known.ids_from(Source.LIVE) for known, fill in pairs)
+
+
+def _take(candidates: list[Known], *, has_id: bool) -> Known | None:
+    # A fill that history already named is not told again under a second historical name.
+    for index, known in enumerate(candidates):
+        named = {name for name in known.ids_from(Source.BACKFILL) if name}
+        if not (has_id and named):
+            return candidates.pop(index)
+    return None
+
+
+def ids_shared(known: Iterable[Known]) -> bool | None:
+    """Return whether live and history ids are one namespace, as far as fills seen by both can tell."""
+    verdict: bool | None = None
+    for each in known:
+        live = {name for name in each.ids_from(Source.LIVE) if name}
+        past = {name for name in each.ids_from(Source.BACKFILL) if name}
+        if live and past:
+            if live & past:
+                return True
+            verdict = False
+    return verdict

@@ -1,0 +1,532 @@
+"""Post executions to the ledger: identify, append, book, and write the projections through.
+
+Everything here happens inside one transaction of the repository, opened by the caller, and returns the updates that
+become true with its commit. If the transaction fails, call `reload` before posting again.
+
+Invariants:
+1. A fill is appended at most once; every later telling of it is a sighting.
+2. Positions and trades written are those a replay of the key's fills would give.
+3. What arrived late, or was corrected, changes only rows whose own fills changed, and the journal says so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from dtcpos.booking import Booking, arranged, flat, fold, replay, whole_second, within_second
+from dtcpos.booking.book import EXACT
+from dtcpos.identity import Known, content, history_matches, ids_shared, live_match
+from dtcpos.model import (
+    ZERO,
+    Account,
+    Action,
+    Fill,
+    Instrument,
+    JournalEntry,
+    Position,
+    PositionKey,
+    Sighting,
+    Trade,
+)
+from dtcpos.store import PositionRepository
+from dtcpos.translate import mode_of
+from dtcpos.updates import AlertUpdate, FillUpdate, TradeUpdate, Update
+
+_Symbol = tuple[str, str]  # account, symbol
+
+
+@frozen
+class _Tail:
+    """The fills of a key's latest second, in ledger order."""
+
+    second: datetime
+    fills: tuple[Fill, ...]
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether a later exact time is enough to follow: all times exact and no chain of stated positions."""
+        return all(fill.time_is_exact and fill.position_after is None for fill in self.fills)
+
+
+class Posting:
+    """The bookkeeper of one repository: knows what is held and books what happens."""
+
+    def __init__(self, repository: PositionRepository, *, mode_rules: Mapping[str, str] | None = None) -> None:
+        self._repository = repository
+        self._mode_rules = dict(mode_rules or {})
+        self.reload()
+
+    def reload(self) -> None:
+        """Read what is held from the file again, forgetting everything remembered of it."""
+        self._positions = self._repository.positions()
+        self._accounts = {account.account: account for account in self._repository.accounts()}
+        self._instruments = self._repository.instruments()
+        self._tails: dict[_Symbol, _Tail | None] = {}
+        self._ids_are_shared: dict[str, bool | None] = {}
+
+    @property
+    def positions(self) -> Mapping[PositionKey, Position]:
+        """What is held, by key."""
+        return self._positions
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The accounts known, by name."""
+        return self._accounts
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The instruments known, by symbol."""
+        return self._instruments
+
+    def key_of(self, account: str, symbol: str) -> PositionKey:
+        """Return the key of a symbol in a known account."""
+        return PositionKey(self._accounts[account].mode, account, symbol)
+
+    def meet(self, account: str, *, now: datetime) -> list[Update]:
+        """Make an account known, deciding its mode at first sight; nothing if it is known already."""
+        if account in self._accounts:
+            return []
+        mode, rule = mode_of(account, self._mode_rules)
+        met = Account(account=account, mode=mode, rule=rule, first_seen_at=now)
+        self._repository.put_account(met)
+        self._accounts[account] = met
+        entry = JournalEntry(at=now, cause="account", account=account, after=mode, reason=rule)
+        self._repository.add_journal([entry])
+        return [AlertUpdate(kind="account", text=f"account {account} is {mode} ({rule})")]
+
+    def put_account(self, account: Account) -> None:
+        """Store what has been learned of an account."""
+        self._repository.put_account(account)
+        self._accounts[account.account] = account
+
+    def post_live(self, fills: Sequence[Fill], *, now: datetime) -> list[Update]:
+        """Book executions told by the live feed, in the order told."""
+        batch = _Batch(self._repository, now)
+        updates = self._meet_all(fills, now)
+        known = self._known_by_id(fills)
+        orders = self._orders(fill for fill in fills if fill.execution_id not in known[fill.account])
+        for fill in fills:
+            by_id, order = known[fill.account], orders[fill.account, fill.order_id]
+            match = by_id.get(fill.execution_id) if fill.execution_id else None
+            if match is None and fill.order_id:
+                match = live_match(fill, order, ids_are_shared=self._shared(fill.account))
+            if match is None:
+                match = batch.append(fill)
+                order.append(match)
+            else:
+                match = batch.see(match, fill)
+            if fill.execution_id:
+                by_id[fill.execution_id] = match
+        return updates + self._write(batch)
+
+    def post_history(self, account: str, fills: Sequence[Fill], *, now: datetime) -> list[Update]:
+        """Book what a whole batch of history says of one account; most of it is usually known."""
+        batch = _Batch(self._repository, now)
+        updates = self._meet_all(fills, now)
+        known = self._known_by_id(fills)
+        orders = self._orders(fill for fill in fills if fill.execution_id not in known[fill.account])
+        groups: dict[_Symbol, list[Fill]] = defaultdict(list)
+        for fill in fills:
+            groups[fill.account, fill.order_id or f"\0{fill.symbol}"].append(fill)
+        for (name, order_id), group in groups.items():
+            order = orders[name, order_id] if group[0].order_id else self._without_order(group)
+            self._post_order_history(batch, group, known[name], order)
+        self._ids_are_shared.pop(account, None)
+        return updates + self._write(batch)
+
+    def _post_order_history(
+        self, batch: _Batch, fills: list[Fill], by_id: dict[str, Known], order: list[Known]
+    ) -> None:
+        """Identify the historical fills of one order; a batch that names one id twice has told it twice."""
+        firsts = {fill.execution_id or f"\0{index}": fill for index, fill in reversed(list(enumerate(fills)))}
+        told = list(firsts.values())[::-1]
+        shared = self._shared(fills[0].account)
+        for fill, match in zip(told, history_matches(told, by_id, order, ids_are_shared=shared), strict=True):
+            known = batch.append(fill) if match is None else batch.see(match, fill)
+            if fill.execution_id:
+                by_id[fill.execution_id] = known
+        for fill in fills:
+            if fill.execution_id and firsts[fill.execution_id] is not fill:
+                by_id[fill.execution_id] = batch.see(by_id[fill.execution_id], fill)
+
+    def post_entry(self, fill: Fill, *, now: datetime) -> list[Update]:
+        """Book an adjustment or a person's fill; its synthetic id makes a second posting change nothing."""
+        if self._known_by_id([fill])[fill.account]:
+            return []
+        batch = _Batch(self._repository, now)
+        updates = self._meet_all([fill], now)
+        batch.append(fill)
+        return updates + self._write(batch)
+
+    def put_instrument(self, instrument: Instrument, *, now: datetime) -> list[Update]:
+        """Store what an instrument is; a new multiplier or commission re-books the symbol's fills."""
+        before = self._instruments.get(instrument.symbol)
+        if before == instrument:
+            return []
+        self._repository.put_instrument(instrument)
+        self._instruments[instrument.symbol] = instrument
+        updates: list[Update] = []
+        before = before or Instrument(symbol=instrument.symbol)
+        if (before.multiplier, before.commission) != (instrument.multiplier, instrument.commission):
+            for account in self._accounts:
+                if self._repository.count_of_key(account, instrument.symbol):
+                    updates += self._replay(account, instrument.symbol, None, [], now, cause="instrument")
+        return updates
+
+    def widen(self, positions: Iterable[Position]) -> None:
+        """Store open positions whose excursions have grown."""
+        changed = list(positions)
+        self._repository.put_positions(changed)
+        for position in changed:
+            self._positions[position.key] = position
+
+    # -- identity ------------------------------------------------------------------------------------------------
+
+    def _meet_all(self, fills: Iterable[Fill], now: datetime) -> list[Update]:
+        updates: list[Update] = []
+        for account in dict.fromkeys(fill.account for fill in fills):
+            updates += self.meet(account, now=now)
+        return updates
+
+    def _known_by_id(self, fills: Iterable[Fill]) -> dict[str, dict[str, Known]]:
+        """Return, by account, the fills of the ledger that carry one of the execution ids given."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for fill in fills:
+            if fill.execution_id:
+                wanted[fill.account].append(fill.execution_id)
+        found: dict[str, dict[str, Known]] = defaultdict(dict)
+        for account, ids in wanted.items():
+            fill_ids = self._repository.find_executions(account, ids)
+            knowns = self._known(set(fill_ids.values()))
+            found[account] = {execution_id: knowns[fill_id] for execution_id, fill_id in fill_ids.items()}
+        return found
+
+    def _known(self, fill_ids: Iterable[int]) -> dict[int, Known]:
+        ids = list(fill_ids)
+        if not ids:
+            return {}
+        sightings = self._repository.sightings_of(ids)
+        fills = self._repository.fills(ids)
+        return {fill.id: Known(fill, tuple(sightings.get(fill.id, ()))) for fill in fills if fill.id is not None}
+
+    def _orders(self, fills: Iterable[Fill]) -> dict[_Symbol, list[Known]]:
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for fill in fills:
+            if fill.order_id:
+                wanted[fill.account].add(fill.order_id)
+        found: dict[_Symbol, list[Known]] = defaultdict(list)
+        for account, order_ids in wanted.items():
+            fills_found = self._repository.fills_of_orders(account, sorted(order_ids))
+            knowns = self._known(fill.id for fill in fills_found if fill.id is not None)
+            for fill in fills_found:
+                assert fill.id is not None
+                found[account, fill.order_id].append(knowns[fill.id])
+        return found
+
+    def _without_order(self, fills: Sequence[Fill]) -> list[Known]:
+        before = whole_second(min(fill.time for fill in fills)) - timedelta(seconds=1)
+        found = self._repository.fills_of_key(fills[0].account, fills[0].symbol, after=before)
+        ids = [fill.id for fill in found if not fill.order_id and fill.id is not None]
+        return list(self._known(ids).values())
+
+    def _shared(self, account: str) -> bool | None:
+        if account not in self._ids_are_shared:
+            self._ids_are_shared[account] = ids_shared(self._seen_twice(account))
+        return self._ids_are_shared[account]
+
+    def _seen_twice(self, account: str) -> list[Known]:
+        return list(self._known(self._repository.seen_live_and_past(account)).values())
+
+    # -- projections ---------------------------------------------------------------------------------------------
+
+    def _write(self, batch: _Batch) -> list[Update]:
+        if not batch.appended and not batch.sightings:
+            return []
+        self._repository.add_fills(batch.appended)
+        for account, sightings in batch.sightings.items():
+            self._repository.add_sightings(account, sightings)
+        new: dict[_Symbol, list[Fill]] = defaultdict(list)
+        for fill in batch.appended:
+            new[fill.account, fill.symbol].append(fill)
+        updates: list[Update] = []
+        for symbol in dict.fromkeys([*new, *batch.disturbed]):
+            moment = batch.disturbed.get(symbol)
+            if moment is None and (ordered := self._following(*symbol, new[symbol])) is not None:
+                updates += self._extend(*symbol, ordered, batch.now)
+            else:
+                moments = [fill.time for fill in new.get(symbol, [])] + ([moment] if moment else [])
+                updates += self._replay(*symbol, min(moments), new.get(symbol, []), batch.now, cause="late")
+        return updates
+
+    def _following(self, account: str, symbol: str, fills: list[Fill]) -> list[Fill] | None:
+        """Return new fills in ledger order if all of them follow what is booked, None if one belongs earlier."""
+        tail = self._tail(account, symbol)
+        position = self._positions.get(self.key_of(account, symbol))
+        held = position.signed_quantity if position is not None else ZERO
+        ordered = sorted(fills, key=lambda fill: fill.time)
+        if tail is None or whole_second(ordered[0].time) > tail.second:
+            return list(arranged(fills, held))
+        if whole_second(ordered[0].time) < tail.second:
+            return None
+        if tail.is_by_time and all(fill.time_is_exact for fill in fills) and ordered[0].time > tail.fills[-1].time:
+            return list(arranged(fills, held))
+        same = [fill for fill in ordered if whole_second(fill.time) == tail.second]
+        for fill in tail.fills:
+            held = EXACT.subtract(held, fill.signed_quantity)
+        within = within_second([*tail.fills, *same], held)
+        if [fill.id for fill in within[: len(tail.fills)]] != [fill.id for fill in tail.fills]:
+            return None
+        for fill in within:
+            held = EXACT.add(held, fill.signed_quantity)
+        return within[len(tail.fills) :] + list(arranged(ordered[len(same) :], held))
+
+    def _tail(self, account: str, symbol: str) -> _Tail | None:
+        if (account, symbol) not in self._tails:
+            fills = self._repository.latest_second_of_key(account, symbol)
+            position = self._positions.get(self.key_of(account, symbol))
+            held = position.signed_quantity if position is not None else ZERO
+            for fill in fills:
+                held = EXACT.subtract(held, fill.signed_quantity)
+            self._remember_tail(account, symbol, within_second(fills, held))
+        return self._tails[account, symbol]
+
+    def _remember_tail(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
+        if not ordered:
+            self._tails[account, symbol] = None
+            return
+        second = whole_second(max(fill.time for fill in ordered))
+        fills = tuple(fill for fill in ordered if whole_second(fill.time) == second)
+        self._tails[account, symbol] = _Tail(second, fills)
+
+    def _extend(self, account: str, symbol: str, fills: list[Fill], now: datetime) -> list[Update]:
+        key = self.key_of(account, symbol)
+        before = self._positions.get(key, flat(key))
+        bookings = fold(before, (self._priced(fill) for fill in fills))
+        trades = [booking.trade for booking in bookings if booking.trade is not None]
+        if trades:
+            self._repository.add_trades(trades)
+        self._hold(bookings[-1].after)
+        self._repository.add_journal([_entry(booking, now) for booking in bookings])
+        tail = self._tails.get((account, symbol))
+        earlier = tail.fills if tail is not None else ()
+        self._remember_tail(account, symbol, [*earlier, *fills])
+        updates: list[Update] = []
+        for fill, booking in zip(fills, bookings, strict=True):
+            updates += self._told(fill, booking)
+        return updates
+
+    def _told(self, fill: Fill, booking: Booking) -> list[Update]:
+        key, instrument = booking.after.key, self._instruments.get(fill.symbol)
+        position = None if booking.after.is_flat else booking.after
+        updates: list[Update] = [
+            FillUpdate(fill=fill, mode=key.mode, action=booking.action, position=position, instrument=instrument)
+        ]
+        if booking.trade is not None:
+            updates.append(TradeUpdate(trade=booking.trade, instrument=instrument))
+        if booking.action is Action.OPENED:
+            updates += self._guarded(key)
+        return updates
+
+    def _guarded(self, key: PositionKey) -> list[Update]:
+        others = sorted(other.symbol for other in self._positions if other[:2] == key[:2] and other != key)
+        if not others:
+            return []
+        text = f"account {key.account} now holds {key.symbol} beside {', '.join(others)}"
+        return [AlertUpdate(kind="one_position_per_account", text=text, key=key)]
+
+    def _hold(self, position: Position) -> None:
+        if position.is_flat:
+            if self._positions.pop(position.key, None) is not None:
+                self._repository.remove_position(position.key)
+        else:
+            self._positions[position.key] = position
+            self._repository.put_position(position)
+
+    def _replay(
+        self, account: str, symbol: str, moment: datetime | None, new: list[Fill], now: datetime, *, cause: str
+    ) -> list[Update]:
+        """Book a key again from its last flat point before `moment` (None: from its first fill)."""
+        key = self.key_of(account, symbol)
+        since = self._repository.flat_point_before(account, symbol, moment) if moment is not None else None
+        fills = self._repository.fills_of_key(account, symbol, after=since)
+        again = replay(key, (self._priced(fill) for fill in fills))
+        updates, told = [], {fill.id: fill for fill in new}
+        for booking in again.bookings:
+            if booking.fill.id in told:
+                updates += self._told(told[booking.fill.id], booking)
+        closed_now = {booking.fill.id for booking in again.bookings if booking.fill.id in told}
+        stored = self._repository.trades_of_key(account, symbol, after=since)
+        updates += self._settle(stored, again.trades, closed_now, now, cause)
+        before = self._positions.get(key, flat(key))
+        if not _same_booking(before, again.position):
+            self._hold(again.position)
+            causes = [booking.fill.id for booking in again.bookings if booking.fill.id in told]
+            entry = _change(key, now, cause, _text(before), _text(again.position), causes[-1] if causes else None)
+            self._repository.add_journal([entry])
+        self._remember_tail(account, symbol, [booking.fill for booking in again.bookings])
+        return updates
+
+    def _settle(
+        self, stored: Sequence[Trade], trades: Sequence[Trade], told: set[int | None], now: datetime, cause: str
+    ) -> list[Update]:
+        """Make the stored trades of a key those of a replay, touching only what differs."""
+        old = {trade.opened_by: trade for trade in stored}
+        updates: list[Update] = []
+        journal: list[JournalEntry] = []
+        for trade in trades:
+            before = old.pop(trade.opened_by, None)
+            instrument = self._instruments.get(trade.key.symbol)
+            if before is None:
+                self._repository.add_trades([trade])
+            elif not _same_trade(before, trade):
+                self._repository.replace_trade(evolve(trade, id=before.id))
+            else:
+                continue
+            journal.append(_change(trade.key, now, cause, _trade_text(before), _trade_text(trade), trade.closed_by))
+            if trade.closed_by not in told:
+                updates.append(TradeUpdate(trade=trade, instrument=instrument, is_restated=True))
+        for before in old.values():
+            assert before.id is not None
+            self._repository.remove_trade(before.id)
+            journal.append(_change(before.key, now, cause, _trade_text(before), "", before.closed_by))
+        self._repository.add_journal(journal)
+        return updates
+
+    def _priced(self, fill: Fill) -> Fill:
+        """Return the fill in display prices and with the commission that is known for its symbol."""
+        instrument = self._instruments.get(fill.symbol)
+        if instrument is None:
+            return fill
+        commission, price = fill.commission, fill.price
+        if commission is None and instrument.commission is not None:
+            commission = EXACT.multiply(instrument.commission, fill.quantity)
+        if price is not None and instrument.multiplier != 1:
+            price = EXACT.multiply(price, instrument.multiplier)
+        if commission is fill.commission and price is fill.price:
+            return fill
+        return evolve(fill, commission=commission, price=price)
+
+
+class _Batch:
+    """What one posting adds: fills to append, sightings, and the keys whose booked order they disturb."""
+
+    def __init__(self, repository: PositionRepository, now: datetime) -> None:
+        self.now = now
+        self.appended: list[Fill] = []
+        self.sightings: dict[str, list[Sighting]] = defaultdict(list)
+        self.disturbed: dict[_Symbol, datetime] = {}
+        self._repository = repository
+        self._next_id: int | None = None
+
+    def append(self, fill: Fill) -> Known:
+        """Add a fill that is new, giving it its id."""
+        if self._next_id is None:
+            self._next_id = self._repository.next_fill_id()
+        booked = evolve(fill, id=self._next_id, booked_at=self.now)
+        self._next_id += 1
+        self.appended.append(booked)
+        return Known(booked)
+
+    def see(self, known: Known, fill: Fill) -> Known:
+        """Note that `fill` tells a known execution again; other content supersedes it, older content does not."""
+        if content(known.fill) != content(fill):
+            return self._supersede(known, fill)
+        if known.was_seen_by(fill.source):
+            return known
+        assert known.fill.id is not None
+        sighting = Sighting(
+            fill_id=known.fill.id,
+            source=fill.source,
+            seen_at=self.now,
+            execution_id=fill.execution_id,
+            order_id=fill.order_id,
+            time=fill.time,
+            time_is_exact=fill.time_is_exact,
+            position_after=fill.position_after,
+            place=fill.place,
+        )
+        self.sightings[fill.account].append(sighting)
+        if fill.position_after is not None or fill.place is not None or fill.time_is_exact:
+            self._disturb(known.fill)
+        return Known(known.fill, (*known.sightings, sighting))
+
+    def _supersede(self, known: Known, fill: Fill) -> Known:
+        version: Fill | None = known.fill
+        while version is not None:
+            if content(version) == content(fill):
+                return known
+            version = self._version(version.supersedes)
+        self._disturb(known.fill)
+        self._disturb(fill)
+        return self.append(
+            evolve(fill, supersedes=known.fill.id, reason=fill.reason or "the server restated this execution")
+        )
+
+    def _version(self, fill_id: int | None) -> Fill | None:
+        if fill_id is None:
+            return None
+        for fill in self.appended:
+            if fill.id == fill_id:
+                return fill
+        return self._repository.fills([fill_id])[0]
+
+    def _disturb(self, fill: Fill) -> None:
+        symbol = (fill.account, fill.symbol)
+        self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))
+
+
+def _same_booking(left: Position, right: Position) -> bool:
+    return _without_extremes(left) == _without_extremes(right)
+
+
+def _without_extremes(position: Position) -> Position:
+    return evolve(position, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
+
+
+def _same_trade(left: Trade, right: Trade) -> bool:
+    def bare(trade: Trade) -> Trade:
+        return evolve(trade, id=None, price_min=None, price_max=None, mae=None, mfe=None)
+
+    return bare(left) == bare(right)
+
+
+def _text(position: Position) -> str:
+    if position.is_flat:
+        return "flat"
+    cost = "?" if position.cost is None else f"{position.cost:f}"
+    realized = "?" if position.realized is None else f"{position.realized:f}"
+    return f"{position.signed_quantity:+f} cost {cost} realized {realized}"
+
+
+def _trade_text(trade: Trade | None) -> str:
+    if trade is None:
+        return ""
+    realized = "?" if trade.realized is None else f"{trade.realized:f}"
+    return f"trade {trade.direction} {trade.total_quantity:f} realized {realized}"
+
+
+def _entry(booking: Booking, now: datetime) -> JournalEntry:
+    fill = booking.fill
+    return JournalEntry(
+        at=now,
+        cause=f"{fill.source} {booking.action}",
+        account=fill.account,
+        symbol=fill.symbol,
+        before=_text(booking.before),
+        after=_text(booking.after),
+        reason=fill.reason,
+        fill_id=fill.id,
+    )
+
+
+def _change(
+    key: PositionKey, now: datetime, cause: str, before: str, after: str, fill_id: int | None
+) -> JournalEntry:
+    return JournalEntry(
+        at=now, cause=cause, account=key.account, symbol=key.symbol, before=before, after=after, fill_id=fill_id
+    )

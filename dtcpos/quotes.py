@@ -1,0 +1,228 @@
+"""Market data and instruments for what is held: subscriptions, last prices, excursions, security definitions.
+
+A trade price is kept in memory and written at most every 100 ms, and with every fill. Bands computed from the
+positions let the protocol room drop every tick that can change nothing. Security definitions are asked for one symbol
+at a time, because some servers cannot take several quickly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import evolve
+
+from dtcpos.booking import mark, quiet_band
+from dtcpos.dtc import (
+    Connection,
+    MarketDataFeedStatus,
+    MarketDataReject,
+    MarketDataRequest,
+    Message,
+    RequestAction,
+    SecurityDefinitionForSymbolRequest,
+    SecurityDefinitionReject,
+    SecurityDefinitionResponse,
+    SecurityDefinitionResponseV2,
+    State,
+)
+from dtcpos.model import Instrument, Mark, Position, PositionKey
+from dtcpos.posting import Posting
+from dtcpos.store import PositionRepository
+from dtcpos.translate import decimal_of_float32, instrument_of, moment_of, traded_at, traded_price
+from dtcpos.updates import FillUpdate, Update
+
+FLUSH_S = 0.1
+_ANSWER_S = 10.0
+_FEED_AVAILABLE = 2
+# A range of its own, so that no answer is taken for one of another conversation.
+_FIRST_REQUEST_ID = 500_000
+
+
+class Quotes:
+    """What one session asks and hears about symbols."""
+
+    def __init__(
+        self, connection: Connection, posting: Posting, repository: PositionRepository, *, market_data: bool
+    ) -> None:
+        self._connection = connection
+        self._posting = posting
+        self._repository = repository
+        self._wants_trades = market_data
+        self._ids: dict[str, int] = {}
+        self._symbols: dict[int, str] = {}
+        self._written: dict[int, int] = {}
+        self._undefined: deque[str] = deque()
+        self._asked: set[str] = set()
+        self._asking_until: float | None = None
+        self._last_request_id = _FIRST_REQUEST_ID
+        self._changed: dict[PositionKey, Position] = {}
+        self._flush_at: float | None = None
+        connection.watch_none()
+
+    def next_deadline(self) -> float | None:
+        """Return when something of this is due."""
+        return min((due for due in (self._flush_at, self._asking_until) if due is not None), default=None)
+
+    def is_due(self, now: float) -> bool:
+        """Whether excursions must be written now."""
+        return self._flush_at is not None and now >= self._flush_at
+
+    def receive(self, message: Message, now: float, moment: datetime) -> list[Update]:
+        """Take a message about a symbol; others are passed over."""
+        match message:
+            case SecurityDefinitionResponse() | SecurityDefinitionResponseV2():
+                self._asking_until = None
+                return self._define(message, moment)
+            case SecurityDefinitionReject():
+                self._asking_until = None
+            case MarketDataFeedStatus() if message.Status == _FEED_AVAILABLE:
+                self._subscribe_again()
+            case MarketDataReject():
+                self._ids.pop(self._symbols.pop(message.SymbolID, ""), None)
+            case _:
+                self._trade(message, now)
+        return []
+
+    def pump(self, now: float) -> None:
+        """Ask what there is to ask: subscriptions of what is held, and one security definition at a time."""
+        symbols = sorted({key.symbol for key in self._posting.positions})
+        if self._wants_trades and self._connection.state is State.READY:
+            self._subscribe(symbols)
+        self._undefined.extend(symbol for symbol in symbols if symbol not in self._asked)
+        self._asked.update(symbols)
+        if self._asking_until is not None and now < self._asking_until:
+            return
+        self._asking_until = None
+        if self._undefined:
+            self._last_request_id += 1
+            self._asking_until = now + _ANSWER_S
+            request = SecurityDefinitionForSymbolRequest(
+                RequestID=self._last_request_id, Symbol=self._undefined.popleft()
+            )
+            self._connection.send(request)
+
+    def after(self, updates: Iterable[Update]) -> None:
+        """Follow what was just booked: new symbols to ask about, new bands."""
+        fills = [update for update in updates if isinstance(update, FillUpdate)]
+        for update in fills:
+            key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
+            self._changed.pop(key, None)
+            if key.symbol not in self._asked:
+                self._asked.add(key.symbol)
+                self._undefined.append(key.symbol)
+        if fills:
+            self._watch()
+
+    def flush(self, moment: datetime) -> None:
+        """Write the excursions that have grown and the last prices."""
+        self._flush_at = None
+        if self._changed:
+            self._posting.widen(self._changed.values())
+            self._changed.clear()
+        marks = self._marks(moment)
+        if marks:
+            self._repository.put_marks(marks)
+
+    def _define(
+        self, message: SecurityDefinitionResponse | SecurityDefinitionResponseV2, moment: datetime
+    ) -> list[Update]:
+        told = instrument_of(message)
+        if told is None:
+            return []
+        known = self._posting.instruments.get(told.symbol)
+        if known is not None:
+            # What a person set stays; the server knows no commission.
+            told = evolve(told, commission=known.commission, commission_source=known.commission_source)
+            if known.point_value_source == "user":
+                told = evolve(told, point_value=known.point_value, point_value_source="user")
+            if known.multiplier_source == "user":
+                told = evolve(told, multiplier=known.multiplier, multiplier_source="user")
+        updates = self._posting.put_instrument(told, now=moment)
+        self._watch()
+        return updates
+
+    def _subscribe(self, symbols: Iterable[str]) -> None:
+        is_new = False
+        for symbol in symbols:
+            if symbol in self._ids:
+                continue
+            # Small numbers: ids above 2^31 come back clamped in JSON from at least one server.
+            symbol_id = len(self._symbols) + 1
+            self._ids[symbol], self._symbols[symbol_id] = symbol_id, symbol
+            self._connection.send(
+                MarketDataRequest(RequestAction=RequestAction.SUBSCRIBE, SymbolID=symbol_id, Symbol=symbol)
+            )
+            is_new = True
+        if is_new:
+            self._watch()
+
+    def _subscribe_again(self) -> None:
+        symbols = list(self._ids)
+        self._ids.clear()
+        self._subscribe(symbols)
+
+    def _watch(self) -> None:
+        """Set, per symbol, the band of wire prices inside which no position held has anything to learn."""
+        positions, instruments = self._posting.positions, self._posting.instruments
+        for symbol, symbol_id in self._ids.items():
+            bands = [
+                quiet_band(self._changed.get(key, position))
+                for key, position in positions.items()
+                if key.symbol == symbol
+            ]
+            low = max((band[0] for band in bands), default=float("-inf"))
+            high = min((band[1] for band in bands), default=float("inf"))
+            factor = float(_multiplier(instruments, symbol))
+            self._connection.watch(symbol_id, low / factor, high / factor)
+
+    def _trade(self, message: Message, now: float) -> None:
+        symbol = self._symbols.get(getattr(message, "SymbolID", 0))
+        price = traded_price(message)
+        if symbol is None or price is None:
+            return
+        price *= _multiplier(self._posting.instruments, symbol)
+        traded = traded_at(message)
+        learned = False
+        for key, position in self._posting.positions.items():
+            if key.symbol != symbol or _is_older(traded, position):
+                continue
+            position = self._changed.get(key, position)
+            after = mark(position, price)
+            if after is not position:
+                self._changed[key] = after
+                learned = True
+        if learned:
+            self._watch()
+            if self._flush_at is None:
+                self._flush_at = now + FLUSH_S
+
+    def _marks(self, moment: datetime) -> Sequence[Mark]:
+        marks = []
+        for symbol_id, tick in self._connection.last_tick.items():
+            symbol = self._symbols.get(symbol_id)
+            if symbol is None or tick.price is None or self._written.get(symbol_id) == tick.count:
+                continue
+            self._written[symbol_id] = tick.count
+            price = decimal_of_float32(tick.price)
+            traded = moment_of(tick.time) if tick.time else None
+            if price is not None:
+                price *= _multiplier(self._posting.instruments, symbol)
+                marks.append(Mark(symbol=symbol, price=price, time=traded[0] if traded else moment))
+        return marks
+
+
+def _multiplier(instruments: Mapping[str, Instrument], symbol: str) -> Decimal:
+    instrument = instruments.get(symbol)
+    return Decimal(1) if instrument is None else instrument.multiplier
+
+
+def _is_older(traded: tuple[datetime, bool] | None, position: Position) -> bool:
+    """Whether a trade happened before the position was entered, as far as both times can tell."""
+    if traded is None or position.entry_time is None:
+        return False
+    moment, is_exact = traded
+    entered = position.entry_time if is_exact else position.entry_time.replace(microsecond=0)
+    return moment < entered

@@ -1,0 +1,46 @@
+"""The repository: the schema, the writer, the readers, the writer's lock. All SQL is in this room.
+
+Names are loaded when they are first asked for, so that a listing never pays for the writer.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dtcpos.store.lock import WriterLock
+    from dtcpos.store.nouns import EVERYTHING, ClosedTrade, ExportCursor, Holding, Selection
+    from dtcpos.store.reader import LedgerReader
+    from dtcpos.store.repository import PositionRepository
+    from dtcpos.store.rows import refined
+
+__all__ = [
+    "EVERYTHING",
+    "ClosedTrade",
+    "ExportCursor",
+    "Holding",
+    "LedgerReader",
+    "PositionRepository",
+    "Selection",
+    "WriterLock",
+    "refined",
+]
+
+_HOMES = {
+    "EVERYTHING": "nouns",
+    "ClosedTrade": "nouns",
+    "ExportCursor": "nouns",
+    "Holding": "nouns",
+    "LedgerReader": "reader",
+    "PositionRepository": "repository",
+    "Selection": "nouns",
+    "WriterLock": "lock",
+    "refined": "rows",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,175 @@
+"""Opening a ledger file, and naming what is wrong with one that cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from dtcpos.errors import (
+    LedgerCorrupt,
+    LedgerError,
+    LedgerForeign,
+    LedgerLocked,
+    LedgerMissing,
+    LedgerTooNew,
+    LedgerUnwritable,
+)
+from dtcpos.store.schema import APPLICATION_ID, SCHEMA_VERSION
+
+# Long enough for another process's batch to be flushed by a slow disk, short enough to be a refusal and not a hang.
+BUSY_TIMEOUT_S: Final = 5.0
+# The default of 128 is fewer than the statements the writer keeps warm.
+_STATEMENTS_CACHED: Final = 256
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Open the file for writing, in WAL mode with every commit flushed; raise LedgerError if it cannot be.
+
+    The connection begins no transaction by itself. It may be used by another thread than the one that opened it, by
+    one at a time.
+    """
+    try:
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS_CACHED,
+        )
+    except sqlite3.Error as error:
+        raise _named(error, path) from error
+    try:
+        _identify(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        configure_writer(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _named(error, path) from error
+    except LedgerError:
+        connection.close()
+        raise
+    return connection
+
+
+def configure_writer(connection: sqlite3.Connection) -> None:
+    """Set what holds for a connection and not for its file."""
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # With fills in groups of 512, pages kept at hand and a longer log before it is copied back are worth a tenth.
+    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    # macOS only, where fsync may leave the bytes in the drive's cache; elsewhere it changes nothing.
+    connection.execute("PRAGMA fullfsync = ON")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for reading, beside a writer if there is one; raise LedgerError if it cannot be.
+
+    What a crashed writer left in the `-wal` file is read too. In a folder that cannot be written the shared index of
+    the log cannot be made; there the file is read as it is, and only where no log is left that would be missed.
+    """
+    _refuse_absent(path)
+    try:
+        return _read_only(path, immutable=False)
+    except sqlite3.OperationalError as error:
+        wal = path.with_name(path.name + "-wal")
+        if error.sqlite_errorname.startswith("SQLITE_CANTOPEN") and not (wal.exists() and wal.stat().st_size):
+            return _read_immutable(path)
+        raise _named(error, path) from error
+    except sqlite3.Error as error:
+        raise _named(error, path) from error
+
+
+def _read_immutable(path: Path) -> sqlite3.Connection:
+    try:
+        return _read_only(path, immutable=True)
+    except sqlite3.Error as error:
+        raise _named(error, path) from error
+
+
+def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
+    uri = path.resolve().as_uri()
+    if not uri.startswith("file:///"):
+        # A Windows share: SQLite takes no host in the authority, only as the beginning of the path.
+        uri = uri.replace("file://", "file:////", 1)
+    connection = sqlite3.connect(
+        f"{uri}?mode=ro{'&immutable=1' if immutable else ''}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        version = _identify(connection, path)
+        if version < SCHEMA_VERSION:
+            _refuse_old(version, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_absent(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    except OSError as error:
+        raise LedgerUnwritable(f"ledger {path} cannot be read ({error.strerror}); check the path") from error
+    if not size:
+        raise LedgerMissing(f"no ledger at {path}; run `dtcpos connect` to start one, or name another with --db")
+
+
+def _refuse_old(version: int, path: Path) -> None:
+    if version == 0:
+        raise LedgerMissing(f"no ledger at {path} yet; run `dtcpos connect` to start one, or name another with --db")
+    raise LedgerError(
+        f"ledger {path} has schema {version}, this dtcpos reads {SCHEMA_VERSION}; run `dtcpos connect` to upgrade it"
+    )
+
+
+def _identify(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of a ledger, 0 for a file without any table; refuse any other file."""
+    ((application,),) = connection.execute("PRAGMA application_id")
+    ((version,),) = connection.execute("PRAGMA user_version")
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    if application != APPLICATION_ID and (application or version or tables):
+        raise LedgerForeign(f"{path} is a database of another program; name another file with --db")
+    if version > SCHEMA_VERSION:
+        raise LedgerTooNew(
+            f"ledger {path} has schema {version}, this dtcpos knows {SCHEMA_VERSION}; install a newer dtcpos"
+        )
+    return int(version) if application == APPLICATION_ID else 0
+
+
+def refusal_of(error: sqlite3.Error, path: Path | str) -> LedgerError | None:
+    """Return the refusal a database error stands for, None where it is a mistake of ours.
+
+    The names are SQLite's result codes, https://www.sqlite.org/rescode.html; an extended code begins with its primary.
+    """
+    name = getattr(error, "sqlite_errorname", "")
+    for prefix, refusal, words in _REFUSALS:
+        if name.startswith(prefix):
+            return refusal(f"ledger {path} {words} ({error})")
+    # A text column whose bytes are no UTF-8 any more is found by Python, so SQLite has no code for it.
+    if not name and "decode" in str(error):
+        return LedgerCorrupt(f"ledger {path} is damaged; run `dtcpos verify`, then restore a backup ({error})")
+    return None
+
+
+def _named(error: sqlite3.Error, path: Path) -> Exception:
+    return refusal_of(error, path) or error
+
+
+_REFUSALS: Final[tuple[tuple[str, type[LedgerError], str], ...]] = (
+    ("SQLITE_FULL", LedgerUnwritable, "cannot grow: the disk is full; free some space and run again"),
+    ("SQLITE_READONLY", LedgerUnwritable, "is read-only; allow writing to the file and its folder"),
+    ("SQLITE_PERM", LedgerUnwritable, "may not be written; allow writing to the file and its folder"),
+    ("SQLITE_CANTOPEN", LedgerUnwritable, "cannot be opened; check that its folder exists and may be written"),
+    ("SQLITE_IOERR", LedgerUnwritable, "cannot be read or written; check the disk"),
+    ("SQLITE_NOTADB", LedgerCorrupt, "is not a database; restore a backup or name another file with --db"),
+    ("SQLITE_CORRUPT", LedgerCorrupt, "is damaged; run `dtcpos verify`, then restore a backup"),
+    ("SQLITE_BUSY", LedgerLocked, "is being written by another process; wait for it or use another --db"),
+    ("SQLITE_LOCKED", LedgerLocked, "is being written by another process; wait for it or use another --db"),
+)

@@ -1,0 +1,405 @@
+"""The writer of a ledger: one transaction a batch, durable when it ends.
+
+Invariants:
+1. What a `transaction()` wrote is on the disk when its block has ended, whole; an error inside leaves nothing of it.
+2. Fills, sightings and journal entries are only ever added.
+3. A fault of the file, its folder or its disk is a LedgerError that says what to do; a commit into a file that is no
+   longer at its path is such a fault.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dtcpos.errors import LedgerMissing, LedgerUnwritable
+from dtcpos.model import (
+    Account,
+    Break,
+    Fill,
+    Instrument,
+    JournalEntry,
+    Link,
+    Mark,
+    Position,
+    PositionKey,
+    Sighting,
+    Trade,
+    Verification,
+    WorkingOrder,
+)
+from dtcpos.store.columns import (
+    ACCOUNT,
+    BREAK,
+    CURSOR,
+    FILL,
+    INSTRUMENT,
+    JOURNAL,
+    LINK,
+    OPEN_POSITION,
+    SIGHTING,
+    SNAPSHOT,
+    TRADE,
+    VERIFICATION,
+    WORKING_ORDER,
+    insert,
+    listed,
+    marks,
+    update,
+    upsert,
+)
+from dtcpos.store.connection import configure_writer, connect_writer
+from dtcpos.store.nouns import ExportCursor
+from dtcpos.store.queries import FILLS_BY_ID, LedgerQueries, groups_of
+from dtcpos.store.records import (
+    account_row,
+    break_row,
+    cursor_row,
+    instrument_row,
+    journal_row,
+    link_row,
+    mark_row,
+    order_row,
+    verification_of,
+)
+from dtcpos.store.rows import (
+    fill_of,
+    fill_row,
+    position_of,
+    position_row,
+    sighting_row,
+    text_or_none,
+    time_or_none,
+    time_text,
+    trade_row,
+)
+from dtcpos.store.schema import SCHEMA_VERSION, migrations
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlite_utils import Database
+
+_INSERT_FILL: Final = insert("fill", (*FILL, "checksum"))
+_INSERT_SIGHTING: Final = insert("sighting", SIGHTING)
+_INSERT_JOURNAL: Final = insert("journal", JOURNAL)
+_UPSERT_POSITION: Final = upsert("open_position", OPEN_POSITION, key=3)
+_DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"
+# A trade inherits what was remembered of the entry, if the position still open is the one that it closes.
+_INSERT_TRADE: Final = (
+    f"INSERT INTO trade ({listed((*TRADE, *SNAPSHOT))}) SELECT booked.*, {listed(SNAPSHOT, 'p')} "
+    f"FROM (SELECT {', '.join(f'? AS {column}' for column in TRADE)}) AS booked LEFT JOIN open_position p "
+    "ON p.mode = booked.mode AND p.account = booked.account AND p.symbol = booked.symbol "
+    "AND p.opened_by IS booked.opened_by"
+)
+_UPDATE_TRADE: Final = update("trade", TRADE)
+_OF_POSITION: Final = "WHERE mode = ? AND account = ? AND symbol = ?"
+_UPSERT_MARK: Final = f"{upsert('mark', ('symbol', 'price', 'time'), key=1)} WHERE excluded.time >= mark.time"
+_UPSERT_ORDER: Final = upsert("working_order", WORKING_ORDER, key=2)
+_NO_FILE: Final = ":memory:"
+
+
+class PositionRepository(LedgerQueries):
+    """One ledger, open for writing.
+
+    It is used by one thread at a time. Writes belong inside `transaction()`; one made outside is a transaction of its
+    own. `database` is the sqlite-utils view of the same connection.
+    """
+
+    def __init__(self, database: Database, path: Path | str) -> None:
+        super().__init__(database.conn, path)
+        self.database = database
+        self._transaction = _Transaction(self)
+        self._file = _identity_of(path)
+
+    @classmethod
+    def open(cls, path: str | Path, *, create: bool = True, create_folder: bool = False) -> PositionRepository:
+        """Open the ledger at the path, bring its schema up to date, and make it if it is not there.
+
+        Raise LedgerMissing where it is not and may not be made, and the other refusals of LedgerError.
+        """
+        path = Path(path)
+        if not create and not path.exists():
+            raise LedgerMissing(f"no ledger at {path}; run `dtcpos connect` to start one, or name another with --db")
+        _prepare_folder(path.parent, create=create_folder)
+        return cls._migrated(connect_writer(path), path)
+
+    @classmethod
+    def in_memory(cls) -> PositionRepository:
+        """Open an empty ledger that lives no longer than this object."""
+        connection = sqlite3.connect(_NO_FILE, isolation_level=None, check_same_thread=False)
+        configure_writer(connection)
+        return cls._migrated(connection, _NO_FILE)
+
+    @classmethod
+    def _migrated(cls, connection: sqlite3.Connection, path: Path | str) -> PositionRepository:
+        from sqlite_utils import Database
+
+        repository = cls(Database(connection), path)
+        try:
+            if repository._rows("PRAGMA user_version") != [(SCHEMA_VERSION,)]:
+                # IMMEDIATE, and asked again inside: another process may be making the same ledger.
+                with repository.transaction():
+                    migrations().apply(repository.database)
+        except BaseException:
+            connection.close()
+            raise
+        return repository
+
+    def transaction(self) -> _Transaction:
+        """Return the block whose writes are one transaction, flushed to the disk when it ends.
+
+        Any exception inside undoes it. Blocks do not nest.
+        """
+        return self._transaction
+
+    def _write(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Run the statement for each row and return how many rows it changed."""
+        if not self._connection.in_transaction:
+            with self._transaction:
+                return self._write(sql, rows)
+        try:
+            if len(rows) == 1:
+                return self._connection.execute(sql, rows[0]).rowcount
+            return self._connection.executemany(sql, rows).rowcount
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+
+    def put_account(self, account: Account) -> None:
+        """Store the account as it is now known."""
+        self._write(upsert("account", ACCOUNT, key=1), [account_row(account)])
+
+    def relabel_account(self, name: str, mode: str, rule: str) -> None:
+        """Put the account in another mode, and with it its positions, trades and breaks; no fill changes."""
+        assert self._connection.in_transaction, "several statements need a transaction"
+        self._write("UPDATE account SET mode = ?, rule = ? WHERE account = ?", [(mode, rule, name)])
+        for table in ("open_position", "trade", "break_"):
+            self._write(f"UPDATE {table} SET mode = ? WHERE account = ? AND mode <> ?", [(mode, name, mode)])
+
+    def fills(self, ids: Sequence[int]) -> list[Fill]:
+        """Return the rows of the ledger with these ids as they were booked, by id."""
+        fills: list[Fill] = []
+        for group in groups_of(sorted(set(ids))):
+            fills += self._nouns(fill_of, FILLS_BY_ID[len(group)], group)
+        return fills
+
+    def next_fill_id(self) -> int:
+        """Return the id the next fill takes; it holds until the transaction ends."""
+        assert self._connection.in_transaction, "without a transaction another process may take the id"
+        return int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM fill")[0][0])
+
+    def add_fills(self, fills: Sequence[Fill]) -> None:
+        """Append the fills, each with its id and its time of booking; each is the sighting by its own source."""
+        self._write(_INSERT_FILL, [fill_row(fill) for fill in fills])
+
+    def add_sightings(self, account: str, sightings: Sequence[Sighting]) -> None:
+        """Append where fills of the account were seen again; a source that has told a fill before adds nothing."""
+        self._write(_INSERT_SIGHTING, [sighting_row(account, sighting) for sighting in sightings])
+
+    def positions(self) -> dict[PositionKey, Position]:
+        """Return every open position."""
+        found = self._nouns(position_of, f"SELECT {listed(OPEN_POSITION)} FROM open_position ORDER BY 1, 2, 3")
+        return {position.key: position for position in found}
+
+    def put_position(self, position: Position) -> None:
+        """Store what booking made of a position; what others keep in its row stays."""
+        self._write(_UPSERT_POSITION, [position_row(position)])
+
+    def put_positions(self, positions: Sequence[Position]) -> None:
+        """Store what booking made of several positions."""
+        self._write(_UPSERT_POSITION, [position_row(position) for position in positions])
+
+    def remove_position(self, key: PositionKey) -> None:
+        """Remove the row of a position that is flat, with everything that was kept beside it."""
+        self._write(_DELETE_POSITION, [key])
+
+    def add_trades(self, trades: Sequence[Trade]) -> list[int]:
+        """Add closed trades and return their ids, in order.
+
+        A trade takes over what was remembered of its entry from the row of the position that it closes, so it is added
+        before that row is removed or replaced.
+        """
+        assert self._connection.in_transaction, "the trade and its position change together or not at all"
+        last = self._rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'trade'")[0][0]
+        ids = list(range(last + 1, last + 1 + len(trades)))
+        self._write(_INSERT_TRADE, [trade_row(trade, trade_id) for trade, trade_id in zip(trades, ids, strict=True)])
+        return ids
+
+    def replace_trade(self, trade: Trade) -> None:
+        """Store what a replay made of the trade with this id; what was remembered of its entry stays."""
+        assert trade.id is not None
+        row = trade_row(trade, trade.id)
+        self._write(_UPDATE_TRADE, [(*row[1:], row[0])])
+
+    def remove_trade(self, trade_id: int) -> None:
+        """Remove a trade that a replay no longer finds."""
+        self._write("DELETE FROM trade WHERE id = ?", [(trade_id,)])
+
+    def add_journal(self, entries: Sequence[JournalEntry]) -> int:
+        """Append the entries and return the id of the last one, 0 for none."""
+        if not entries:
+            return 0
+        self._write(_INSERT_JOURNAL, [journal_row(entry) for entry in entries])
+        return int(self._rows("SELECT max(id) FROM journal")[0][0])
+
+    def verifications(self) -> dict[PositionKey, Verification]:
+        """Return what the last comparison said of every open position."""
+        found = self._nouns(verification_of, f"SELECT {listed(VERIFICATION)} FROM open_position")
+        return {verification.key: verification for verification in found}
+
+    def put_verification(self, verification: Verification) -> int:
+        """Store what a comparison said of an open position; return 0 if there is no such position, else 1."""
+        row = (
+            text_or_none(verification.agreed_quantity),
+            time_or_none(verification.agreed_at),
+            time_or_none(verification.compared_at),
+            verification.outcome,
+        )
+        return self._set_of_position(VERIFICATION[3:], verification.key, row)
+
+    def set_brackets(self, key: PositionKey, target_price: Decimal | None, stop_price: Decimal | None) -> int:
+        """Store the target and the stop of an open position; return 0 if there is no such position, else 1."""
+        row = (text_or_none(target_price), text_or_none(stop_price))
+        return self._set_of_position(("target_price", "stop_price"), key, row)
+
+    def set_heat(self, key: PositionKey, since: datetime | None) -> int:
+        """Store since when an open position has been under water, None if it is not."""
+        return self._set_of_position(("heat_since",), key, (time_or_none(since),))
+
+    def set_initial_risk(self, key: PositionKey, points: Decimal | None) -> int:
+        """Store the risk of an open position at its first stop, in points times quantity."""
+        return self._set_of_position(("initial_risk",), key, (text_or_none(points),))
+
+    def set_entry_snapshot(
+        self, key: PositionKey, *, vwap: Decimal | None, cum_delta: Decimal | None, poc: Decimal | None
+    ) -> int:
+        """Store what the market looked like when an open position was entered."""
+        row = (text_or_none(vwap), text_or_none(cum_delta), text_or_none(poc))
+        return self._set_of_position(SNAPSHOT[:3], key, row)
+
+    def _set_of_position(self, columns: Sequence[str], key: PositionKey, values: Sequence[Any]) -> int:
+        assignments = ", ".join(f"{column} = ?" for column in columns)
+        return self._write(f"UPDATE open_position SET {assignments} {_OF_POSITION}", [(*values, *key)])
+
+    def add_break(self, found: Break) -> int:
+        """Add a difference somebody must answer and return its id."""
+        assert self._connection.in_transaction, "without a transaction another process may take the id"
+        self._write(insert("break_", BREAK), [break_row(found)])
+        return int(self._rows("SELECT last_insert_rowid()")[0][0])
+
+    def answer_break(self, break_id: int, answer: str, at: datetime) -> int:
+        """Record the answer to a break; return 0 if it is unknown or has one already, else 1."""
+        sql = "UPDATE break_ SET answer = ?, answered_at = ? WHERE id = ? AND answer = ''"
+        return self._write(sql, [(answer, time_text(at), break_id)])
+
+    def put_orders(self, orders: Sequence[WorkingOrder]) -> None:
+        """Store the orders as they were last told."""
+        self._write(_UPSERT_ORDER, [order_row(order) for order in orders])
+
+    def remove_orders(self, account: str, order_ids: Sequence[str]) -> None:
+        """Forget orders of an account."""
+        for group in groups_of(order_ids):
+            sql = f"DELETE FROM working_order WHERE account = ? AND order_id IN ({marks(len(group))})"
+            self._write(sql, [(account, *group)])
+
+    def put_instrument(self, instrument: Instrument) -> None:
+        """Store what is known of a symbol."""
+        self._write(upsert("instrument", INSTRUMENT, key=1), [instrument_row(instrument)])
+
+    def put_marks(self, prices: Sequence[Mark]) -> None:
+        """Store the last trade prices; one that is older than the one stored changes nothing."""
+        self._write(_UPSERT_MARK, [mark_row(mark) for mark in prices])
+
+    def put_link(self, link: Link) -> None:
+        """Store how the line to a server stands."""
+        self._write(upsert("link", LINK, key=1), [link_row(link)])
+
+    def contacts(self) -> set[tuple[str, str]]:
+        """Return every (account, symbol) whose first contact with the server is done."""
+        return {(row[0], row[1]) for row in self._rows("SELECT account, symbol FROM contact")}
+
+    def add_contact(self, account: str, symbol: str, at: datetime) -> None:
+        """Record that the first contact with an account and symbol is done; the first record stays."""
+        sql = "INSERT INTO contact (account, symbol, contacted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        self._write(sql, [(account, symbol, time_text(at))])
+
+    def set_preference(self, key: str, value: str) -> None:
+        """Store the value under the key."""
+        self._write(upsert("preference", ("key", "value"), key=1), [(key, value)])
+
+    def put_export_cursor(self, cursor: ExportCursor) -> None:
+        """Store how far an export has come."""
+        self._write(upsert("export_cursor", CURSOR, key=1), [cursor_row(cursor)])
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE to COMMIT; a class, because a generator costs a tenth of a small transaction's own work."""
+
+    __slots__ = ("_repository",)
+
+    def __init__(self, repository: PositionRepository) -> None:
+        self._repository = repository
+
+    def __enter__(self) -> None:
+        repository = self._repository
+        assert not repository._connection.in_transaction, "transactions do not nest"
+        try:
+            repository._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise repository._refusal(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        repository = self._repository
+        if error is None:
+            try:
+                _refuse_moved(repository)
+                repository._connection.execute("COMMIT")
+                return
+            except sqlite3.Error as fault:
+                self._undo()
+                raise repository._refusal(fault) from fault
+            except LedgerUnwritable:
+                self._undo()
+                raise
+        self._undo()
+        if isinstance(error, sqlite3.Error):
+            raise repository._refusal(error) from error
+
+    def _undo(self) -> None:
+        # A full disk and some other faults undo the transaction by themselves.
+        if self._repository._connection.in_transaction:
+            self._repository._connection.rollback()
+
+
+def _prepare_folder(folder: Path, *, create: bool) -> None:
+    try:
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerUnwritable(f"folder {folder} cannot be made ({error.strerror}); name another with --db") from error
+    if not folder.is_dir():
+        raise LedgerUnwritable(f"folder {folder} does not exist; make it or name another with --db")
+
+
+def _identity_of(path: Path | str) -> tuple[int, int] | None:
+    """Return what tells the file at the path from any other, None where it cannot go away while it is open."""
+    if path == _NO_FILE or os.name == "nt":
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, once per transaction
+    except OSError:
+        return (0, 0)
+    return status.st_dev, status.st_ino
+
+
+def _refuse_moved(repository: PositionRepository) -> None:
+    # A deleted file goes on taking commits that nobody can ever read.
+    if repository._file != _identity_of(repository.path):
+        raise LedgerUnwritable(f"ledger {repository.path} is no longer at its path; put it back and start again")

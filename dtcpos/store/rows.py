@@ -1,0 +1,348 @@
+"""Nouns to rows and back, exactly.
+
+Invariants:
+1. `decimal_of(text_of(d)) == d` for every finite `d`, and equal numbers have equal text.
+2. `moment_of(time_text(t)) == t` for every aware `t`; the text has one width, so its order is the order of time.
+3. A row read back gives the noun that was written.
+
+These functions run once per value of every fill, so each takes the shortest way for what a wire can carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+from zlib import crc32
+
+from attrs import evolve
+
+from dtcpos.model import Direction, Fill, Position, PositionKey, Side, Sighting, Source, Trade
+from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, TRADE
+
+Row = tuple[Any, ...]
+
+_SIDES: Final = {side.value: side for side in Side}
+_SOURCES: Final = {source.value: source for source in Source}
+_DIRECTIONS: Final = {direction.value: direction for direction in Direction}
+
+# Whose word counts first for the moment of an execution: 301 gives milliseconds as it happens, 304 whole seconds.
+_TIME_RANK: Final = {Source.LIVE: 0, Source.BACKFILL: 1, Source.IMPORT: 2, Source.MANUAL: 3, Source.ADJUSTMENT: 4}
+# Whose word counts first for the position after it: 304 states it, a log may, 301 does not.
+_CHAIN_RANK: Final = {Source.BACKFILL: 0, Source.LIVE: 1, Source.IMPORT: 2, Source.MANUAL: 3, Source.ADJUSTMENT: 4}
+_BY_A_PERSON: Final = frozenset({Source.MANUAL, Source.ADJUSTMENT})
+
+_CHECKED: Final = "%s\x1f" * len(FILL)
+
+# Fixed width, so that a comparison of texts is a comparison of times.
+_SECOND_WIDTH: Final = len("2026-11-22T14:30:01")
+
+
+def text_of(value: Decimal) -> str:
+    """Return the canonical text: no exponent, no trailing zeros, no negative zero.
+
+    Infinities and NaN are a mistake of the caller and fail an assertion.
+    """
+    text = str(value)
+    if text[-1] in "123456789" and "E" not in text and "N" not in text:
+        return text
+    assert value.is_finite(), value
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").removesuffix(".")
+    return "0" if text == "-0" else text
+
+
+def text_or_none(value: Decimal | None) -> str | None:
+    """Return the canonical text, None for None."""
+    return None if value is None else text_of(value)
+
+
+def decimal_or_none(text: str | None) -> Decimal | None:
+    """Return the number a column holds, None for NULL."""
+    return None if text is None else Decimal(text)
+
+
+# A fill's time is also its position's, its trade's and its journal entry's, and a batch is booked at one moment: a hit
+# costs a tenth of formatting. Equal moments of two zones have the same text, so they may share one.
+@lru_cache(maxsize=2048)
+def time_text(moment: datetime) -> str:
+    """Return the moment as UTC ISO-8601 with microseconds and `Z`; a naive one fails an assertion."""
+    if moment.tzinfo is not UTC:
+        assert moment.tzinfo is not None, moment
+        moment = moment.astimezone(UTC)
+    # Half the time of `isoformat`, which asks the zone for an offset that is known here.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond,
+    )
+
+
+def time_or_none(moment: datetime | None) -> str | None:
+    """Return the moment's text, None for None."""
+    return None if moment is None else time_text(moment)
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment a column holds, aware and in UTC."""
+    return datetime.fromisoformat(text)
+
+
+def moment_or_none(text: str | None) -> datetime | None:
+    """Return the moment a column holds, None for NULL."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def second_text(moment: datetime) -> str:
+    """Return the text of the whole second the moment lies in."""
+    return time_text(moment)[:_SECOND_WIDTH] + ".000000Z"
+
+
+def next_second_text(moment: datetime) -> str:
+    """Return the text of the first moment of the following second."""
+    return second_text(moment.astimezone(UTC) + timedelta(seconds=1))
+
+
+def second_of(moment: datetime) -> datetime:
+    """Return the moment without its fraction of a second."""
+    return moment.replace(microsecond=0)
+
+
+def checksum_of(row: Row) -> int:
+    """Return the checksum a fill's row carries: CRC-32 of its columns as stored, so that a flipped byte shows."""
+    return crc32((_CHECKED % row).encode("utf-8", "surrogatepass"))
+
+
+def fill_row(fill: Fill) -> Row:
+    """Return the row of a fill that has its id and its time of booking: the columns of `FILL` and their checksum."""
+    assert fill.id is not None
+    assert fill.booked_at is not None
+    price, cumulative = fill.price, fill.cumulative_quantity
+    after, commission = fill.position_after, fill.commission
+    row = (
+        fill.id,
+        fill.account,
+        fill.symbol,
+        "BUY" if fill.side is Side.BUY else "SELL",
+        text_of(fill.quantity),
+        None if price is None else text_of(price),
+        time_text(fill.time),
+        1 if fill.time_is_exact else 0,
+        fill.execution_id,
+        fill.order_id,
+        fill.parent_order_id,
+        None if cumulative is None else text_of(cumulative),
+        None if after is None else text_of(after),
+        fill.place,
+        fill.source.value,
+        None if commission is None else text_of(commission),
+        " ".join(fill.flags) if fill.flags else "",
+        fill.reason,
+        fill.raw,
+        fill.supersedes,
+        1 if fill.is_void else 0,
+        time_text(fill.booked_at),
+    )
+    return (*row, checksum_of(row))
+
+
+def fill_of(row: Sequence[Any]) -> Fill:
+    """Return the fill of a row read in the order of `FILL`."""
+    price, cumulative, after, commission, flags = row[5], row[11], row[12], row[15], row[16]
+    return Fill(
+        id=row[0],
+        account=row[1],
+        symbol=row[2],
+        side=_SIDES[row[3]],
+        quantity=Decimal(row[4]),
+        price=None if price is None else Decimal(price),
+        time=datetime.fromisoformat(row[6]),
+        time_is_exact=row[7] == 1,
+        execution_id=row[8],
+        order_id=row[9],
+        parent_order_id=row[10],
+        cumulative_quantity=None if cumulative is None else Decimal(cumulative),
+        position_after=None if after is None else Decimal(after),
+        place=row[13],
+        source=_SOURCES[row[14]],
+        commission=None if commission is None else Decimal(commission),
+        flags=tuple(flags.split()) if flags else (),
+        reason=row[17],
+        raw=row[18],
+        supersedes=row[19],
+        is_void=row[20] == 1,
+        booked_at=datetime.fromisoformat(row[21]),
+    )
+
+
+def sighting_row(account: str, sighting: Sighting) -> Row:
+    """Return the row of a further sighting of a fill of the account."""
+    return (
+        sighting.fill_id,
+        sighting.source.value,
+        account,
+        sighting.execution_id,
+        sighting.order_id,
+        time_or_none(sighting.time),
+        int(sighting.time_is_exact),
+        text_or_none(sighting.position_after),
+        sighting.place,
+        time_text(sighting.seen_at),
+    )
+
+
+def sighting_of(row: Sequence[Any]) -> Sighting:
+    """Return the sighting of a row read in the order of `SIGHTING`."""
+    return Sighting(
+        fill_id=row[0],
+        source=_SOURCES[row[1]],
+        execution_id=row[3],
+        order_id=row[4],
+        time=moment_or_none(row[5]),
+        time_is_exact=row[6] == 1,
+        position_after=decimal_or_none(row[7]),
+        place=row[8],
+        seen_at=datetime.fromisoformat(row[9]),
+    )
+
+
+def refined(fill: Fill, sightings: Iterable[Sighting]) -> Fill:
+    """Return the fill with the time, position and place its sightings know better.
+
+    An exact time beats a whole second, and among equals the source that is nearer to the execution; so the result
+    is the same whichever sighting came first. A person's own entry stands as it was entered.
+    """
+    if fill.source in _BY_A_PERSON:
+        return fill
+    further = [sighting for sighting in sightings if sighting.source is not fill.source]
+    if not further:
+        return fill
+    told: list[Fill | Sighting] = [fill, *further]
+    timed = [(not one.time_is_exact, _TIME_RANK[one.source], one.time) for one in told if one.time is not None]
+    inexact, _, time = min(timed)
+    after = [(_CHAIN_RANK[one.source], one.position_after) for one in told if one.position_after is not None]
+    place = [(_CHAIN_RANK[one.source], one.place) for one in told if one.place is not None]
+    return evolve(
+        fill,
+        time=time,
+        time_is_exact=not inexact,
+        position_after=min(after)[1] if after else None,
+        place=min(place)[1] if place else None,
+    )
+
+
+def position_row(position: Position) -> Row:
+    """Return the booking columns of an open position, in the order of `OPEN_POSITION`."""
+    cost, realized, commission = position.cost, position.realized, position.commission
+    opened, closed = position.opened_notional, position.closed_notional
+    low, high = position.price_min, position.price_max
+    return (
+        *position.key,
+        text_of(position.signed_quantity),
+        None if cost is None else text_of(cost),
+        None if realized is None else text_of(realized),
+        text_of(position.opened_quantity),
+        None if opened is None else text_of(opened),
+        None if closed is None else text_of(closed),
+        text_of(position.peak_quantity),
+        None if commission is None else text_of(commission),
+        position.fills,
+        position.opened_by,
+        time_or_none(position.entry_time),
+        time_or_none(position.updated_at),
+        None if low is None else text_of(low),
+        None if high is None else text_of(high),
+        text_of(position.mae),
+        text_of(position.mfe),
+        " ".join(position.flags) if position.flags else "",
+    )
+
+
+def position_of(row: Sequence[Any]) -> Position:
+    """Return the position of a row that begins in the order of `OPEN_POSITION`."""
+    return Position(
+        key=PositionKey(row[0], row[1], row[2]),
+        signed_quantity=Decimal(row[3]),
+        cost=decimal_or_none(row[4]),
+        realized=decimal_or_none(row[5]),
+        opened_quantity=Decimal(row[6]),
+        opened_notional=decimal_or_none(row[7]),
+        closed_notional=decimal_or_none(row[8]),
+        peak_quantity=Decimal(row[9]),
+        commission=decimal_or_none(row[10]),
+        fills=row[11],
+        opened_by=row[12],
+        entry_time=moment_or_none(row[13]),
+        updated_at=moment_or_none(row[14]),
+        price_min=decimal_or_none(row[15]),
+        price_max=decimal_or_none(row[16]),
+        mae=Decimal(row[17]),
+        mfe=Decimal(row[18]),
+        flags=tuple(row[19].split()),
+    )
+
+
+def trade_row(trade: Trade, trade_id: int) -> Row:
+    """Return the booking columns of a trade, in the order of `TRADE`."""
+    opened, closed, realized = trade.opened_notional, trade.closed_notional, trade.realized
+    commission, low, high = trade.commission, trade.price_min, trade.price_max
+    return (
+        trade_id,
+        *trade.key,
+        "LONG" if trade.direction is Direction.LONG else "SHORT",
+        text_of(trade.quantity),
+        text_of(trade.total_quantity),
+        time_text(trade.entry_time),
+        time_text(trade.exit_time),
+        None if opened is None else text_of(opened),
+        None if closed is None else text_of(closed),
+        None if realized is None else text_of(realized),
+        None if commission is None else text_of(commission),
+        None if low is None else text_of(low),
+        None if high is None else text_of(high),
+        None if trade.mae is None else text_of(trade.mae),
+        None if trade.mfe is None else text_of(trade.mfe),
+        trade.fills,
+        trade.opened_by,
+        trade.closed_by,
+        " ".join(trade.flags) if trade.flags else "",
+    )
+
+
+def trade_of(row: Sequence[Any]) -> Trade:
+    """Return the trade of a row that begins in the order of `TRADE`."""
+    return Trade(
+        id=row[0],
+        key=PositionKey(row[1], row[2], row[3]),
+        direction=_DIRECTIONS[row[4]],
+        quantity=Decimal(row[5]),
+        total_quantity=Decimal(row[6]),
+        entry_time=datetime.fromisoformat(row[7]),
+        exit_time=datetime.fromisoformat(row[8]),
+        opened_notional=decimal_or_none(row[9]),
+        closed_notional=decimal_or_none(row[10]),
+        realized=decimal_or_none(row[11]),
+        commission=decimal_or_none(row[12]),
+        price_min=decimal_or_none(row[13]),
+        price_max=decimal_or_none(row[14]),
+        mae=decimal_or_none(row[15]),
+        mfe=decimal_or_none(row[16]),
+        fills=row[17],
+        opened_by=row[18],
+        closed_by=row[19],
+        flags=tuple(row[20].split()),
+    )
+
+
+# A column added to a table and not to its noun would shift every later one.
+assert len(FILL) == 22
+assert len(SIGHTING) == 10
+assert len(OPEN_POSITION) == 20
+assert len(TRADE) == 21

@@ -1,0 +1,315 @@
+"""The one door between the protocol's words and ours.
+
+What comes in is a message; what goes out is a noun of `model`, None where the message does not speak of that thing, or
+`Unusable` where it claims to and cannot be meant: not a number, a quantity of nothing, a date out of this world. The
+caller counts what is unusable; nothing of it reaches the ledger.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from attrs import frozen
+
+from dtcpos.dtc import (
+    BuySell,
+    HistoricalOrderFillResponse,
+    MarketDataSnapshot,
+    MarketDataUpdateLastTradeSnapshot,
+    MarketDataUpdateTrade,
+    MarketDataUpdateTradeCompact,
+    MarketDataUpdateTradeNoTimestamp,
+    MarketDataUpdateTradeV2,
+    MarketDataUpdateTradeWithUnbundledIndicator,
+    MarketDataUpdateTradeWithUnbundledIndicator2,
+    Message,
+    OrderUpdate,
+    OrderUpdateReason,
+    PositionUpdate,
+    SecurityDefinitionResponse,
+    SecurityDefinitionResponseV2,
+)
+from dtcpos.model import Fill, Instrument, Mode, ReportedPosition, Side, Source, WorkingOrder
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Nothing that trades over this protocol is older, and a date further off is a broken field, not an appointment.
+_TIME_MIN_S = 946_684_800  # 2000-01-01
+_TIME_MAX_S = 4_102_444_800  # 2100-01-01
+# Magnitudes tell seconds, milliseconds and microseconds apart: the header's own unit changed between versions.
+_SECONDS_MAX = 10**11
+_MILLISECONDS_MAX = 10**14
+# Exact sums have to stay exact: no price or quantity in use lies outside, every denormal and overflow does.
+_MAGNITUDE_MAX = 1e15
+_MAGNITUDE_MIN = 1e-12
+# A decimal of a 32-bit float has at most 9 digits; the double made from it shows 15 or more unless it is exact.
+_FLOAT32_DIGITS_MAX = 11
+_SIDES: dict[int, Side] = {BuySell.BUY: Side.BUY, BuySell.SELL: Side.SELL}
+_FILLED = (OrderUpdateReason.ORDER_FILLED, OrderUpdateReason.ORDER_FILLED_PARTIALLY)
+_SIM_WORDS = ("sim", "demo", "paper")
+
+
+@frozen
+class Unusable:
+    """A message that claims a fact which cannot be meant; `reason` names the field and its value."""
+
+    reason: str
+
+
+@lru_cache(maxsize=4096)
+def decimal_of(value: float) -> Decimal | None:
+    """Return the shortest decimal that names a wire double, None where it is no price or quantity at all."""
+    if not math.isfinite(value):
+        return None
+    size = abs(value)
+    if size >= _MAGNITUDE_MAX or 0 < size < _MAGNITUDE_MIN:
+        return None
+    if value.is_integer():
+        return Decimal(int(value))
+    return Decimal(repr(value))
+
+
+def decimal_of_float32(value: float) -> Decimal | None:
+    """Return the shortest decimal that names a value which may have travelled as a 32-bit float.
+
+    A double that no 32-bit float can hold is read as it is, and so is one whose own decimal is short: binary fractions
+    such as 118.0078125 are exact in both.
+    """
+    exact = decimal_of(value)
+    if exact is None or len(exact.as_tuple().digits) <= _FLOAT32_DIGITS_MAX:
+        return exact
+    try:
+        wire = struct.pack("<f", value)
+    except OverflowError:
+        return exact
+    if struct.unpack("<f", wire)[0] != value:
+        return exact
+    for digits in range(6, 10):
+        text = f"{value:.{digits}g}"
+        if struct.pack("<f", float(text)) == wire:
+            return decimal_of(float(text))
+    return exact
+
+
+def moment_of(wire: float) -> tuple[datetime, bool] | None:
+    """Return the time a wire number means and whether it is finer than a second; None where it is out of this world.
+
+    Seconds, milliseconds and microseconds since 1970 are told apart by magnitude. UTC.
+    """
+    if not math.isfinite(wire):
+        return None
+    if abs(wire) < _SECONDS_MAX:
+        is_exact = wire != int(wire)
+        microseconds = round(wire * 1_000_000)
+    elif abs(wire) < _MILLISECONDS_MAX:
+        is_exact, microseconds = True, round(wire * 1_000)
+    else:
+        is_exact, microseconds = True, int(wire)
+    if not _TIME_MIN_S * 1_000_000 <= microseconds < _TIME_MAX_S * 1_000_000:
+        return None
+    return _EPOCH + timedelta(microseconds=microseconds), is_exact
+
+
+def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | None:
+    """Return the execution an order update reports, None unless it reports one.
+
+    Only the reasons filled and filled partially mean a new execution; a status alone never does (DTC documentation,
+    "Order Entry and Modification: OrderUpdateReason"). A fill without a time is given the time it was received.
+    """
+    if update.OrderUpdateReason not in _FILLED:
+        return None
+    side = _SIDES.get(update.BuySell)
+    if side is None:
+        return Unusable(f"BuySell {update.BuySell} of an execution")
+    price = _number(update.LastFillPrice)
+    quantity = _number(update.LastFillQuantity)
+    if price is None:
+        return Unusable(f"LastFillPrice {update.LastFillPrice} of an execution")
+    if quantity is None or quantity <= 0:
+        return Unusable(f"LastFillQuantity {update.LastFillQuantity} of an execution")
+    symbol = update.Symbol
+    if not symbol:
+        return Unusable("an execution without a Symbol")
+    time, is_exact = received_at, True
+    if update.LastFillDateTime:
+        moment = moment_of(update.LastFillDateTime)
+        if moment is None:
+            return Unusable(f"LastFillDateTime {update.LastFillDateTime} of an execution")
+        time, is_exact = moment
+    cumulative = _number(update.FilledQuantity)
+    ordered = _number(update.OrderQuantity)
+    overfilled = cumulative is not None and ordered is not None and 0 < ordered < cumulative
+    return Fill(
+        account=update.TradeAccount,
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        price=price,
+        time=time,
+        time_is_exact=is_exact,
+        execution_id=update.LastFillExecutionID,
+        order_id=update.ServerOrderID,
+        parent_order_id=update.ParentServerOrderID,
+        cumulative_quantity=cumulative,
+        source=Source.LIVE,
+        flags=("overfill",) if overfilled else (),
+        raw="301",
+    )
+
+
+def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, place: int) -> Fill | Unusable:
+    """Return the execution a historical fill states.
+
+    `account` is the one the history was asked for, used where the server leaves the field empty; `place` is the
+    ordinal of the response within its symbol and second.
+    """
+    side = _SIDES.get(response.BuySell)
+    if side is None:
+        return Unusable(f"BuySell {response.BuySell} of a historical fill")
+    price = _number(response.Price)
+    quantity = _number(response.Quantity)
+    moment = moment_of(response.DateTime)
+    if price is None:
+        return Unusable(f"Price {response.Price} of a historical fill")
+    if quantity is None or quantity <= 0:
+        return Unusable(f"Quantity {response.Quantity} of a historical fill")
+    if moment is None:
+        return Unusable(f"DateTime {response.DateTime} of a historical fill")
+    symbol = response.Symbol
+    if not symbol:
+        return Unusable("a historical fill without a Symbol")
+    return Fill(
+        account=response.TradeAccount or account,
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        price=price,
+        time=moment[0],
+        time_is_exact=moment[1],
+        execution_id=response.UniqueExecutionID,
+        order_id=response.ServerOrderID,
+        position_after=_number(response.PositionQuantity),
+        place=place,
+        source=Source.BACKFILL,
+        raw="304",
+    )
+
+
+def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPosition | Unusable:
+    """Return the position a server states; quantity zero is flat. An average of zero is a price."""
+    quantity = _number(update.Quantity)
+    if quantity is None:
+        return Unusable(f"Quantity {update.Quantity} of a position")
+    average = _number(update.AveragePrice)
+    if average is None:
+        return Unusable(f"AveragePrice {update.AveragePrice} of a position")
+    if not update.Symbol:
+        return Unusable("a position without a Symbol")
+    entered = moment_of(update.EntryDateTime) if update.EntryDateTime else None
+    return ReportedPosition(
+        account=update.TradeAccount or account,
+        symbol=update.Symbol,
+        signed_quantity=quantity,
+        average_price=average if quantity else None,
+        entry_time=entered[0] if entered else None,
+        position_identifier=update.PositionIdentifier,
+    )
+
+
+def order_of(update: OrderUpdate, *, received_at: datetime) -> WorkingOrder | None:
+    """Return the order an update speaks of, None where it names no server order (rejections may not)."""
+    if update.NoOrders or not update.ServerOrderID:
+        return None
+    return WorkingOrder(
+        account=update.TradeAccount,
+        symbol=update.Symbol,
+        order_id=update.ServerOrderID,
+        side=_SIDES.get(update.BuySell),
+        order_type=update.OrderType,
+        status=update.OrderStatus,
+        price1=_number(update.Price1),
+        price2=_number(update.Price2),
+        quantity=_number(update.OrderQuantity),
+        filled_quantity=_number(update.FilledQuantity),
+        parent_order_id=update.ParentServerOrderID,
+        oco_order_id=update.OCOLinkedOrderServerOrderID,
+        updated_at=received_at,
+    )
+
+
+def instrument_of(definition: SecurityDefinitionResponse | SecurityDefinitionResponseV2) -> Instrument | None:
+    """Return what a security definition teaches, None where it names no symbol or states no increment.
+
+    The worth of a point is CurrencyValuePerIncrement / MinPriceIncrement; both travel as 32-bit floats in the older
+    form and are read as the shortest decimal with that float's bits.
+    """
+    read = decimal_of_float32 if isinstance(definition, SecurityDefinitionResponse) else decimal_of
+    tick = read(definition.MinPriceIncrement)
+    value = read(definition.CurrencyValuePerIncrement)
+    multiplier = read(definition.DisplayPriceMultiplier)
+    if not definition.Symbol or not tick or not value:
+        return None
+    has_multiplier = multiplier is not None and multiplier > 0
+    return Instrument(
+        symbol=definition.Symbol,
+        point_value=(value / tick).normalize(),
+        tick=tick,
+        multiplier=multiplier if multiplier is not None and has_multiplier else Decimal(1),
+        price_format=definition.PriceDisplayFormat,
+        currency=definition.Currency,
+        point_value_source="server",
+        multiplier_source="server" if has_multiplier else "",
+    )
+
+
+def traded_price(message: Message) -> Decimal | None:
+    """Return the price at which a market data message says a trade happened, None where it says none."""
+    match message:
+        case MarketDataSnapshot() | MarketDataUpdateLastTradeSnapshot():
+            price = message.LastTradePrice
+        case (
+            MarketDataUpdateTrade()
+            | MarketDataUpdateTradeCompact()
+            | MarketDataUpdateTradeWithUnbundledIndicator()
+            | MarketDataUpdateTradeNoTimestamp()
+            | MarketDataUpdateTradeWithUnbundledIndicator2()
+            | MarketDataUpdateTradeV2()
+        ):
+            price = message.Price
+        case _:
+            return None
+    return None if price is None else decimal_of_float32(price + 0.0)
+
+
+def traded_at(message: Message) -> tuple[datetime, bool] | None:
+    """Return when that trade happened and whether it is known finer than a second, None where it is not said."""
+    wire = getattr(message, "DateTime", 0) or getattr(message, "LastTradeDateTime", 0)
+    return moment_of(wire) if wire else None
+
+
+def mode_of(account: str, rules: Mapping[str, str]) -> tuple[str, str]:
+    """Return the mode of an account and the rule that decided it, in words.
+
+    An explicit entry of `rules` comes first (an exact name before a pattern with `*` or `?`), then names containing
+    sim, demo or paper in any case are SIM, and the rest are LIVE: no field of the protocol states it.
+    """
+    if account in rules:
+        return rules[account].upper(), f"settings: {account}"
+    for pattern, mode in rules.items():
+        if fnmatchcase(account, pattern):
+            return mode.upper(), f"settings: {pattern}"
+    lowered = account.lower()
+    for word in _SIM_WORDS:
+        if word in lowered:
+            return Mode.SIM, f"name contains {word!r}"
+    return Mode.LIVE, "no rule says otherwise"
+
+
+def _number(value: float | None) -> Decimal | None:
+    # Adding zero turns the double's negative zero into the zero people mean.
+    return None if value is None else decimal_of(value + 0.0)

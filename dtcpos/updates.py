@@ -1,0 +1,82 @@
+"""What the keeper tells its caller: each one is durable, or about the session, by the time it is returned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import frozen
+
+from dtcpos.model import Action, Break, Fill, Instrument, Position, PositionKey, Trade
+
+
+@frozen(kw_only=True)
+class SessionUpdate:
+    """The session entered a state; `reason` says why where there is something to say."""
+
+    state: str
+    server: str = ""
+    encoding: str = ""
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class FillUpdate:
+    """A fill was booked; `position` is what is held after it, None when flat."""
+
+    fill: Fill
+    mode: str
+    action: Action
+    position: Position | None
+    instrument: Instrument | None = None
+
+
+@frozen(kw_only=True)
+class TradeUpdate:
+    """A trade was closed, or (`is_restated`) an earlier one changed because a fill arrived late or was corrected."""
+
+    trade: Trade
+    instrument: Instrument | None = None
+    is_restated: bool = False
+
+
+@frozen(kw_only=True)
+class BreakUpdate:
+    """The server and the ledger differ, or (`is_resolved`) no longer do."""
+
+    break_: Break
+    is_resolved: bool = False
+
+
+@frozen(kw_only=True)
+class VerifiedUpdate:
+    """The server agreed with the quantity held under a key."""
+
+    key: PositionKey
+    quantity: Decimal
+    at: datetime
+
+
+@frozen(kw_only=True)
+class AlertUpdate:
+    """Something a person should read; `kind` is one word for scripts, `text` the sentence."""
+
+    kind: str
+    text: str
+    key: PositionKey | None = None
+
+
+@frozen(kw_only=True)
+class SyncedUpdate:
+    """Every batch asked for after logon has ended, one way or another.
+
+    `unfinished` names the comparisons that should have happened and did not, with the reason.
+    """
+
+    accounts: int
+    backfilled: int
+    breaks: int
+    unfinished: tuple[str, ...] = ()
+
+
+Update = SessionUpdate | FillUpdate | TradeUpdate | BreakUpdate | VerifiedUpdate | AlertUpdate | SyncedUpdate
