@@ -6,12 +6,13 @@ clock. One thread; every read is handed to the keeper, and its updates to the ca
 
 from __future__ import annotations
 
+import itertools
 import random
 import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -79,7 +80,8 @@ class Follower:
 
     `publish` gets every list of updates, already durable. `should_stop` is asked between reads. With `once` the
     session ends as soon as it is synced, and a connection that cannot be made or is lost is tried again for
-    `timeout_s` seconds only. `capture` gets a copy of every byte received.
+    `timeout_s` seconds only. `capture` gets a copy of every byte received. `encodings` are tried in turn, each with
+    whether to ask for it or to take the server as fixed to it, until one leads to a logon.
     """
 
     keeper: PositionKeeper
@@ -89,6 +91,7 @@ class Follower:
     once: bool = False
     timeout_s: float = 60.0
     capture: BinaryIO | None = None
+    encodings: Sequence[tuple[Encoding, bool]] = ((Encoding.BINARY, True),)
     clock: Clock = time.time
     random: random.Random = field(factory=random.Random)
 
@@ -100,7 +103,10 @@ class Follower:
         """
         give_up_at = self.clock() + self.timeout_s if self.once else None
         address, followed, attempts = self.address, 0, 0
+        manners = itertools.cycle(self.encodings)
+        encoding, negotiate = next(manners)
         while not self.should_stop():
+            self.keeper.speak(encoding, negotiate=negotiate)
             try:
                 lost_because = self._session(address)
             except OSError as error:
@@ -113,7 +119,11 @@ class Follower:
                 followed += 1
                 address = address_of(self.keeper.reconnect_address, default=address)
                 continue
-            attempts = 0 if self.keeper.is_synced else attempts + 1
+            if self.keeper.has_logged_on:
+                attempts = 0
+            else:
+                attempts += 1
+                encoding, negotiate = next(manners)
             self._pause(lost_because, address, attempts, give_up_at)
 
     def _pause(self, lost_because: str, address: Address, attempts: int, give_up_at: float | None) -> None:

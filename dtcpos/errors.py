@@ -87,6 +87,12 @@ class LedgerUnwritable(LedgerError):
     """The file or its folder cannot be written, or the disk is full."""
 
 
+class OutputUnwritable(DtcposError):
+    """The file asked for cannot be written, or its disk is full."""
+
+    exit_code: ClassVar[int] = 5
+
+
 class AttentionNeeded(DtcposError):
     """The run went well and found something a person must look at."""
 

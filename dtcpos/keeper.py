@@ -50,12 +50,6 @@ REQUEST_TIMEOUT_S = 10.0
 HISTORY_DAYS = 30.0
 # How often the link's row is refreshed and other processes' writes are looked for.
 _REFRESH_S = 0.9
-ENCODING_WORDS = {
-    Encoding.BINARY: "binary",
-    Encoding.VLS: "vls",
-    Encoding.JSON: "json",
-    Encoding.JSON_COMPACT: "compact",
-}
 _UNUSABLE_TOLD_MAX = 20
 _ENDED = (State.CLOSED, State.FAILED)
 
@@ -84,9 +78,12 @@ class PositionKeeper:
         heartbeat_interval_s: int = HEARTBEAT_INTERVAL_S,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         market_data: bool = True,
+        one_position_per_account: bool = True,
     ) -> None:
         self._repository = repository
-        self._posting = Posting(repository, mode_rules=mode_rules)
+        self._posting = Posting(
+            repository, mode_rules=mode_rules, one_position_per_account=one_position_per_account
+        )
         self._encoding = encoding
         self._negotiate = negotiate
         self._logon = LogonRequest(
@@ -116,6 +113,15 @@ class PositionKeeper:
     def state(self) -> State:
         """How far the session has come."""
         return self._connection.state
+
+    @property
+    def has_logged_on(self) -> bool:
+        """Whether the server let us in, in this session."""
+        return self._has_logged_on
+
+    def speak(self, encoding: Encoding, *, negotiate: bool) -> None:
+        """Choose the encoding of the next session; without `negotiate` the server is taken to be fixed to it."""
+        self._encoding, self._negotiate = encoding, negotiate
 
     @property
     def lost_because(self) -> str:
@@ -169,6 +175,7 @@ class PositionKeeper:
         self._backfilled = 0
         self._refresh_at = 0.0
         self._server_name = ""
+        self._has_logged_on = False
 
     def receive_data(self, data: bytes, *, now: float) -> list[Update]:
         """Take bytes from the server, b"" for the end of the stream, and return what has become true and durable.
@@ -349,6 +356,7 @@ class PositionKeeper:
         match response.Result:
             case LogonStatus.SUCCESS:
                 self._server_name = response.ServerName
+                self._has_logged_on = True
                 self._sync.ask_accounts()
             case LogonStatus.RECONNECT_NEW_ADDRESS:
                 self.reconnect_address = response.ReconnectAddress
@@ -443,7 +451,7 @@ class PositionKeeper:
         return SessionUpdate(
             state=self.state.value.lower(),
             server=self._server_name or self._server,
-            encoding=ENCODING_WORDS[self._connection.encoding],
+            encoding=self._connection.encoding.word,
             reason=str(self.failure) if self.failure is not None else reason,
         )
 
@@ -459,7 +467,7 @@ class PositionKeeper:
                 heartbeat_interval_s=float(self._heartbeat_interval_s),
                 holder_pid=os.getpid(),
                 since=self._since,
-                encoding=ENCODING_WORDS[self._connection.encoding],
+                encoding=self._connection.encoding.word,
                 server_name=self._server_name,
             )
         )

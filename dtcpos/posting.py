@@ -55,8 +55,15 @@ class _Tail:
 class Posting:
     """The bookkeeper of one repository: knows what is held and books what happens."""
 
-    def __init__(self, repository: PositionRepository, *, mode_rules: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        repository: PositionRepository,
+        *,
+        mode_rules: Mapping[str, str] | None = None,
+        one_position_per_account: bool = True,
+    ) -> None:
         self._repository = repository
+        self._guards_accounts = one_position_per_account
         self._mode_rules = dict(mode_rules or {})
         self.reload()
 
@@ -328,7 +335,7 @@ class Posting:
         ]
         if booking.trade is not None:
             updates.append(TradeUpdate(trade=booking.trade, instrument=instrument))
-        if booking.action is Action.OPENED:
+        if booking.action is Action.OPENED and self._guards_accounts:
             updates += self._guarded(key)
         return updates
 
@@ -358,7 +365,8 @@ class Posting:
         updates, told = [], {fill.id: fill for fill in new}
         for booking in again.bookings:
             if booking.fill.id in told:
-                updates += self._told(told[booking.fill.id], booking)
+                # What is held after it is what is held now: later fills are booked already.
+                updates += self._told(told[booking.fill.id], evolve(booking, after=again.position))
         closed_now = {booking.fill.id for booking in again.bookings if booking.fill.id in told}
         stored = self._repository.trades_of_key(account, symbol, after=since)
         updates += self._settle(stored, again.trades, closed_now, now, cause)

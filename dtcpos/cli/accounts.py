@@ -33,7 +33,9 @@ RULE_BY_HAND = "set by hand"
 def accounts(context: typer.Context, as_json: AsJson = False, db: Db = None) -> None:
     """List the accounts, their mode and the rule that decided it."""
     if context.invoked_subcommand is not None:
-        context.obj = db
+        # A ledger named before `set` is the one that is meant; one from the environment `set` finds by itself.
+        source = context.get_parameter_source("db")
+        context.obj = db if source is not None and source.name == "COMMANDLINE" else None
         return
     with LedgerReader.open(ledger_path(db)) as reader:
         known = sorted(reader.accounts(), key=lambda account: (account.mode, account.account))
@@ -84,7 +86,7 @@ def set_mode(
 ) -> None:
     """Put an account in another mode: its fills, positions and trades go with it, and the journal says so."""
     word = mode_word(mode)
-    path = ledger_path(db or context.obj)
+    path = ledger_path(context.obj or db)
     if not path.exists():
         raise LedgerMissing(f"no ledger at {path}; `dtcpos connect` makes one, or name it with --db")
     with PositionRepository.open(path, create=False) as repository, repository.transaction():

@@ -7,6 +7,7 @@ with its traceback only where DTCPOS_DEBUG is set.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +21,13 @@ from typer.main import get_command
 
 from dtcpos._version import __version__
 from dtcpos.cli.shape import examples
-from dtcpos.errors import DtcposError
+from dtcpos.errors import DtcposError, OutputUnwritable
 
 # In the order of the help page: the daily commands first.
 COMMANDS = {
     "connect": "dtcpos.cli.connect",
     "positions": "dtcpos.cli.positions",
     "tail": "dtcpos.cli.tail",
-    "recover": "dtcpos.cli.recover",
     "export": "dtcpos.cli.export",
     "switch": "dtcpos.cli.switch",
     "accounts": "dtcpos.cli.accounts",
@@ -89,9 +89,10 @@ class CommandTree(TyperGroup):
             _abandon_output()
             return None
         except OSError as error:
-            _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            if error.errno != errno.ENOSPC:
+                raise
             _abandon_output()
-            raise typer.Exit(1) from error
+            raise OutputUnwritable("the disk is full, the output is not complete; free some room") from error
         return result
 
 

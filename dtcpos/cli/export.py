@@ -42,7 +42,7 @@ from dtcpos.cli.options import (
 )
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.standings import standings
-from dtcpos.errors import UsageError
+from dtcpos.errors import OutputUnwritable, UsageError
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection
 

@@ -132,7 +132,9 @@ def profit(amount: Decimal | None, points: Decimal | None) -> str:
     """Write a profit in money, in points where the worth of a point is unknown, a dash where neither is known."""
     if amount is not None:
         return money(amount)
-    return "-" if points is None else f"{points:+f} pts"
+    if points is None:
+        return "-"
+    return f"{'+' if points > 0 else ''}{plain(points)} pts"
 
 
 def moment(value: datetime | None) -> str:

@@ -35,7 +35,9 @@ def simulate(
     script: Annotated[
         Path | None, typer.Argument(metavar="SCRIPT", help="The written session; `demo` is the one that ships.")
     ] = None,
-    port: Annotated[int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free port.")
+    ] = 0,
     encoding: Annotated[
         Literal["binary", "vls", "json", "compact"] | None,
         typer.Option("--encoding", help="The only encoding it speaks; without it, the ones the script allows."),

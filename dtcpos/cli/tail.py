@@ -47,7 +47,9 @@ COLUMNS = (
 
 @app.command(epilog=examples("dtcpos tail -n 50 --mode LIVE", "dtcpos tail -f --json | jq .price"))
 def tail(
-    count: Annotated[int, typer.Option("--lines", "-n", metavar="COUNT", min=0, help="How many of the last fills.")] = 20,
+    count: Annotated[
+        int, typer.Option("--lines", "-n", metavar="COUNT", min=0, help="How many of the last fills.")
+    ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new fills until Ctrl-C.")] = False,
     mode: ModeFilter = None,
     account: AccountFilter = None,

@@ -127,13 +127,16 @@ def _packed(message: Message, layout: Layout, size: int, raw: list[Any]) -> byte
 
 
 def _misfit(message: Message) -> str:
-    for field, value in zip(message.fields, message._raw, strict=True):
-        try:
-            if not field.is_text:
-                struct.pack("<" + field.code, value)
-        except (struct.error, OverflowError):
-            return f"{field.name}={value!r}"
-    return "a value"
+    numbers = [(field, message._raw[field.index]) for field in message.fields if not field.is_text]
+    return ", ".join(f"{field.name}={value!r}" for field, value in numbers if not _fits(field.code, value))
+
+
+def _fits(code: str, value: Any) -> bool:
+    try:
+        struct.pack("<" + code, value)
+    except (struct.error, OverflowError):
+        return False
+    return True
 
 
 def _fixed_text(field: Field[Any], value: str | bytes) -> bytes:

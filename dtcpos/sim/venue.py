@@ -217,7 +217,7 @@ class Venue:
 
     def _after_fill(self, order: VenueOrder, quantity: Decimal) -> list[News]:
         # A bracket's children wake when the parent fills and grow with it; what fills of one of two linked orders is
-        # taken from the other, and when one is done the other is canceled (DTC documentation, bracket order procedures).
+        # taken from the other, and when one is done the other is canceled (DTC documentation, bracket orders).
         news: list[News] = []
         for child in self._children(order):
             child.quantity = min(child.declared, order.filled)

@@ -90,6 +90,11 @@ _INSERT_SIGHTING: Final = insert("sighting", SIGHTING)
 _INSERT_JOURNAL: Final = insert("journal", JOURNAL)
 _UPSERT_POSITION: Final = upsert("open_position", OPEN_POSITION, key=3)
 _DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"
+_OPENED_BY: Final = OPEN_POSITION.index("opened_by")
+_DELETE_TRADED: Final = (
+    "DELETE FROM open_position AS p WHERE mode = ? AND account = ? AND symbol = ? AND opened_by IS NOT ? AND EXISTS "
+    "(SELECT 1 FROM trade t WHERE t.account = p.account AND t.symbol = p.symbol AND t.opened_by = p.opened_by)"
+)
 # A trade inherits what was remembered of the entry, if the position still open is the one that it closes.
 _INSERT_TRADE: Final = (
     f"INSERT INTO trade ({listed((*TRADE, *SNAPSHOT))}) SELECT booked.*, {listed(SNAPSHOT, 'p')} "
@@ -208,11 +213,16 @@ class PositionRepository(LedgerQueries):
 
     def put_position(self, position: Position) -> None:
         """Store what booking made of a position; what others keep in its row stays."""
-        self._write(_UPSERT_POSITION, [position_row(position)])
+        self.put_positions([position])
 
     def put_positions(self, positions: Sequence[Position]) -> None:
-        """Store what booking made of several positions."""
-        self._write(_UPSERT_POSITION, [position_row(position) for position in positions])
+        """Store what booking made of several positions; what others keep in their rows stays.
+
+        A row whose position has become a trade meanwhile, as when a fill reverses it, is begun anew.
+        """
+        rows = [position_row(position) for position in positions]
+        self._write(_DELETE_TRADED, [(*row[:3], row[_OPENED_BY]) for row in rows])
+        self._write(_UPSERT_POSITION, rows)
 
     def remove_position(self, key: PositionKey) -> None:
         """Remove the row of a position that is flat, with everything that was kept beside it."""

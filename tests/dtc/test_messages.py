@@ -8,6 +8,7 @@ import pytest
 from dtcpos.dtc import (
     CLIENT_MAY_SEND,
     MESSAGE_TYPES,
+    Encoding,
     HistoricalOrderFillResponse,
     LogonRequest,
     MarketDataUpdateTradeCompact,
@@ -46,7 +47,9 @@ def test_every_fixed_field_lies_where_the_header_puts_it(name: str) -> None:
     row = PROTOCOL["messages"][name]
     kind = MESSAGE_TYPES[row["type"]]
     ours = [
-        (field.name, field.at, field.code, field.default, field.has_unset) for field in kind.fields if field.at is not None
+        (field.name, field.at, field.code, field.default, field.has_unset)
+        for field in kind.fields
+        if field.at is not None
     ]
     assert ours == [
         (field["name"], field["offset"], field["fmt"], field["default"], "sentinel" in field)
@@ -110,7 +113,8 @@ def test_a_password_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"Symbl": "ES"}, {"Symbol": 5}, {"Symbol": None}, {"Price1": "5"}, {"OrderStatus": 1.5}, {"BuySell": None}]
+    "values",
+    [{"Symbl": "ES"}, {"Symbol": 5}, {"Symbol": None}, {"Price1": "5"}, {"OrderStatus": 1.5}, {"BuySell": None}],
 )
 def test_a_wrong_name_or_kind_is_our_mistake(values: dict[str, Any]) -> None:
     """A typo in a field's name must not pass in silence."""
@@ -133,6 +137,14 @@ def test_fields_of_tells_what_was_sent() -> None:
     assert fields["Price1"] is None
     assert fields["LastFillPrice"] is None
     assert OrderUpdate().present == len(OrderUpdate.fields)
+
+
+def test_an_encoding_has_its_name_on_the_command_line() -> None:
+    """binary, vls, json and compact, and nothing else."""
+    assert [encoding.word for encoding in Encoding] == ["binary", "vls", "json", "compact"]
+    assert [Encoding.of_word(encoding.word) for encoding in Encoding] == list(Encoding)
+    with pytest.raises(KeyError):
+        Encoding.of_word("protobuf")
 
 
 def test_a_client_may_send_nothing_that_trades() -> None:

@@ -1,0 +1,100 @@
+"""`dtcpos connect`: the main job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from dtcpos.cli.options import AsJson, Config, Db, load_settings
+from dtcpos.cli.session import (
+    Accounts,
+    Capture,
+    Heartbeat,
+    HistoryDays,
+    NoMarketData,
+    RequestTimeout,
+    Server,
+    Timeout,
+    Tls,
+    TlsCa,
+    Username,
+    WantedEncoding,
+    Wishes,
+    printer,
+    session,
+)
+from dtcpos.cli.shape import examples, new_app
+from dtcpos.errors import AttentionNeeded, UsageError
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "dtcpos connect --demo                      a sample session, nothing to set up",
+        "dtcpos connect                             follow Sierra Chart on this machine until Ctrl-C",
+        "dtcpos connect --once --json 10.0.0.7      for cron: sync, compare, exit 0, 3 or 6",
+    )
+)
+def connect(
+    server: Server = None,
+    once: Annotated[bool, typer.Option("--once", help="Sync, compare, and exit: for cron.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Play a sample session on a server of our own; nothing else is needed.")
+    ] = False,
+    as_json: AsJson = False,
+    policy: Annotated[
+        Literal["report", "backfill"],
+        typer.Option("--policy", help="What to do about differences: report them, or book history and nothing else."),
+    ] = "report",
+    encoding: WantedEncoding = None,
+    tls: Tls = False,
+    tls_ca: TlsCa = None,
+    username: Username = None,
+    account: Accounts = None,
+    heartbeat: Heartbeat = None,
+    history_days: HistoryDays = None,
+    request_timeout: RequestTimeout = 10.0,
+    timeout: Timeout = 60.0,
+    capture: Capture = None,
+    no_market_data: NoMarketData = False,
+    db: Db = None,
+    config: Config = None,
+) -> None:
+    """Log on, bring the ledger up to date, compare it with the server, then follow.
+
+    Every execution is booked once and is on the disk before its line is printed. Lost connections are taken up again
+    for ever. Missed fills are always booked from history; differences that remain are breaks, shown here and by
+    `positions`. It never sends an order.
+    """
+    settings = load_settings(config)
+    wishes = Wishes(
+        server=server,
+        encoding=encoding,
+        tls=tls,
+        tls_ca=tls_ca,
+        username=username,
+        accounts=tuple(account or ()),
+        heartbeat_s=heartbeat,
+        history_days=history_days,
+        request_timeout_s=request_timeout,
+        timeout_s=timeout,
+        capture=capture,
+        market_data=not no_market_data,
+        once=once,
+    )
+    if demo:
+        if server is not None or once:
+            raise UsageError("--demo brings its own server and ends by itself; leave out HOST and --once")
+        from dtcpos.cli.demo import play
+
+        play(wishes, db, as_json=as_json)
+        return
+    with session(wishes, settings, db, printer(as_json=as_json)) as (follower, keeper):
+        follower.run()
+        breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
+    if once and (breaks or unfinished):
+        words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
+        words += [f"not compared: {reason}" for reason in unfinished]
+        raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known, `dtcpos recover` asks again")
