@@ -48,7 +48,7 @@ class Address:
     tls: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
-        """The address as a person writes it."""
+        """Return the address as a person writes it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 

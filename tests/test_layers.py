@@ -23,7 +23,7 @@ WORLDLY = {
 APART = ("dtc", "booking", "store")
 TALKS_SQL = {"sqlite3", "sqlite_utils"}
 DRAWS = {"typer", "rich"}
-TOUCHES_SOCKETS = {"socket", "ssl", "selectors", "select", "asyncio"}
+TOUCHES_SOCKETS = {"socket", "selectors", "select", "asyncio"}
 
 
 def room_of(path: Path) -> str:
@@ -121,4 +121,4 @@ def test_positions_json_loads_only_what_it_needs(tmp_path: Path) -> None:
         f"sys.argv = ['dtcpos', 'positions', '--json', '--db', {str(path)!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
     )
-    assert not loaded & {"rich", "sqlite_utils", "asyncio", "cattrs", "pandas", "socket", "tomllib", "zoneinfo"}
+    assert not loaded & {"rich", "sqlite_utils", "asyncio", "cattrs", "pandas", "socket", "tomllib", "typer", "zoneinfo"}

@@ -30,6 +30,7 @@ __all__ = [
     "rounded_quotient",
     "split_commission",
     "standing",
+    "synthetic_id",
     "unrealized",
     "whole_second",
     "within_second",

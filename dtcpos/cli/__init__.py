@@ -8,6 +8,17 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command the process was started with, and exit with its code."""
-    from dtcpos.cli.app import run
+    import sys
 
-    run()
+    from dtcpos.cli.faults import report_own_fault
+
+    sys.excepthook = report_own_fault
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a character gets its code instead of a crash.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    from dtcpos.cli.quick import run_quickly
+
+    if not run_quickly(sys.argv[1:]):
+        from dtcpos.cli.app import run
+
+        run()

@@ -8,11 +8,9 @@ with its traceback only where DTCPOS_DEBUG is set.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from types import TracebackType
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +18,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from dtcpos._version import __version__
+from dtcpos.cli.faults import abandon_output, say
 from dtcpos.cli.shape import examples
 from dtcpos.errors import DtcposError, OutputUnwritable
 
@@ -71,12 +70,12 @@ class CommandTree(TyperGroup):
         try:
             code = super().main(args, prog_name or "dtcpos", **settings | {"standalone_mode": False})
         except DtcposError as error:
-            _say(str(error))
+            say(str(error))
             code = error.exit_code
         except typer.TyperException as error:
             code = _show_usage(error)
         except typer.Abort:
-            _say("stopped before anything was done")
+            say("stopped before anything was done")
             code = 1
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -86,19 +85,14 @@ class CommandTree(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            _abandon_output()
+            abandon_output()
             return None
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            _abandon_output()
+            abandon_output()
             raise OutputUnwritable("the disk is full, the output is not complete; free some room") from error
         return result
-
-
-def _abandon_output() -> None:
-    # What is still buffered would fail again when the interpreter closes the stream.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_usage(error: typer.TyperException) -> int:
@@ -107,19 +101,8 @@ def _show_usage(error: typer.TyperException) -> int:
         typer.echo(error.format_message(), err=True)
     else:
         command = context.command_path if context is not None else "dtcpos"
-        _say(f"{error.format_message().rstrip('.')}; see `{command} --help`")
+        say(f"{error.format_message().rstrip('.')}; see `{command} --help`")
     return error.exit_code
-
-
-def _say(line: str) -> None:
-    print(f"dtcpos: {' '.join(line.split())}", file=sys.stderr)
-
-
-def _report_own_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-    if os.environ.get("DTCPOS_DEBUG"):
-        sys.__excepthook__(kind, fault, trace)
-    else:
-        _say(f"internal error: {kind.__name__}: {fault}; set DTCPOS_DEBUG=1 for the traceback, and please report it")
 
 
 def _print_version(wanted: bool) -> None:
@@ -160,8 +143,4 @@ def root(
 
 def run() -> None:
     """Run the command line of this process."""
-    sys.excepthook = _report_own_fault
-    for stream in (sys.stdout, sys.stderr):
-        # A console that cannot show a character gets its code instead of a crash.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     get_command(app).main()

@@ -97,4 +97,4 @@ def connect(
     if once and (breaks or unfinished):
         words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
         words += [f"not compared: {reason}" for reason in unfinished]
-        raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known, `dtcpos recover` asks again")
+        raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve
 
-from dtcpos.cli.session import Wishes, printer, session
 from dtcpos.cli.keys import trade_json
 from dtcpos.cli.options import ledger_path, utc_now
 from dtcpos.cli.render import Column, Table, clock, number, print_table, profit
+from dtcpos.cli.session import Wishes, printer, session
 from dtcpos.cli.standings import notes_of, standings, table_of, unheld_breaks
 from dtcpos.errors import ConnectionLost, UsageError
 from dtcpos.settings import Settings
@@ -38,12 +39,9 @@ def play(wishes: Wishes, db: Path | None, *, as_json: bool) -> None:
     path = _fresh_ledger(db)
     with SimulatedServer(demo_dialogue()) as server:
         mine = evolve(wishes, server=server.address, heartbeat_s=wishes.heartbeat_s or 5)
-        with session(mine, Settings(), path, printer(as_json=as_json)) as (follower, _keeper):
-            try:
-                follower.run()
-            except ConnectionLost:
-                # The script's last line: the server logs off and asks not to come back.
-                pass
+        # The script's last line: the server logs off and asks not to come back.
+        with suppress(ConnectionLost), session(mine, Settings(), path, printer(as_json=as_json)) as (follower, _):
+            follower.run()
     if not as_json:
         _show(path)
 

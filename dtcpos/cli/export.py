@@ -17,6 +17,7 @@ from typing import IO, Annotated, Any, Literal
 import typer
 from attrs import frozen
 
+from dtcpos.cli.held import standings
 from dtcpos.cli.jsonout import iso, plain, write_array, write_lines
 from dtcpos.cli.keys import (
     FILL_KEYS,
@@ -41,7 +42,6 @@ from dtcpos.cli.options import (
     utc_now,
 )
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.cli.standings import standings
 from dtcpos.errors import OutputUnwritable, UsageError
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection

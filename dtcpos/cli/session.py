@@ -98,7 +98,8 @@ def session(
     try:
         tls = tls_context(ca_file) if has_tls else None
     except OSError as error:
-        raise UsageError(f"certificate {ca_file} cannot be read: {error.strerror or error}; correct --tls-ca") from error
+        words = error.strerror or str(error)
+        raise UsageError(f"certificate {ca_file} cannot be read: {words}; correct --tls-ca") from error
     address = address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
     username = wanted.username if wishes.username is None else wishes.username
     path = ledger_path(db)
@@ -122,7 +123,8 @@ def session(
             try:
                 capture = open_files.enter_context(wishes.capture.open("wb"))
             except OSError as error:
-                raise UsageError(f"cannot write {wishes.capture}: {error.strerror}; choose another --capture") from error
+                words = error.strerror or str(error)
+                raise UsageError(f"cannot write {wishes.capture}: {words}; choose another --capture") from error
         follower = Follower(
             keeper=keeper,
             address=address,

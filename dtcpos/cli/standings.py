@@ -1,19 +1,15 @@
-"""Open positions with how true each is: what `positions`, `switch` and `export positions` all show."""
+"""Open positions as people see them: the table, the doubts about them, one in a few words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
 
-from attrs import frozen
-
-from dtcpos.booking import average_price, standing
-from dtcpos.cli.keys import position_json
+from dtcpos.booking import average_price
+from dtcpos.cli.held import Standing, standings, unheld_breaks
 from dtcpos.cli.render import Column, Table, age, break_text, held_text, number, place, profit
 from dtcpos.model import Break, Status
-from dtcpos.settings import Settings
-from dtcpos.store import Holding, LedgerReader, Selection
+
+__all__ = ["Standing", "notes_of", "standings", "summary", "table_of", "unheld_breaks"]
 
 COLUMNS = (
     Column("MODE"),
@@ -31,39 +27,6 @@ COLUMNS = (
     Column("MFE", is_number=True, rank=7),
     Column("HELD FOR", is_number=True, rank=8),
 )
-
-
-@frozen
-class Standing:
-    """An open position, how true it is at `now`, and why."""
-
-    holding: Holding
-    status: Status
-    reason: str
-    now: datetime
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the position under its fixed keys."""
-        return position_json(self.holding, self.status, self.reason, self.now)
-
-
-def standings(reader: LedgerReader, selection: Selection, settings: Settings, now: datetime) -> list[Standing]:
-    """Return the open positions selected, by mode, account and symbol."""
-    accounts = {account.account: account for account in reader.accounts()}
-    links = reader.links()
-    found = []
-    for holding in sorted(reader.positions(selection), key=lambda holding: holding.position.key):
-        status, reason = standing(
-            holding.position,
-            verification=holding.verification,
-            account=accounts.get(holding.position.key.account),
-            links=links,
-            breaks=holding.breaks,
-            now=now,
-            fresh_for_s=settings.server.fresh_for_s,
-        )
-        found.append(Standing(holding, status, reason, now))
-    return found
 
 
 def table_of(found: Sequence[Standing]) -> Table:
@@ -99,12 +62,6 @@ def notes_of(found: Iterable[Standing], unheld: Iterable[Break]) -> list[str]:
         if item.status is not Status.VERIFIED
     ]
     return doubts + [f"{Status.BREAK}  {break_text(found)}" for found in unheld]
-
-
-def unheld_breaks(reader: LedgerReader, selection: Selection, found: Iterable[Standing]) -> list[Break]:
-    """Return the unanswered breaks selected whose position the ledger does not hold."""
-    held = {item.holding.position.key for item in found}
-    return [item for item in reader.breaks(selection) if item.key not in held]
 
 
 def summary(item: Standing) -> str:

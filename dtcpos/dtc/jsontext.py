@@ -18,7 +18,7 @@ from dtcpos.errors import LocalProtocolError
 
 # Whole doubles below this are exact as integers and are written without a fraction, as the documentation shows.
 _WHOLE_MAX = 1e15
-_NUMBER = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?")
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 # In 2020 Sierra Chart sent these two with SymbolID first, against the struct's order (seen in the wild). Which one it

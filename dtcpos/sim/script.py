@@ -177,7 +177,8 @@ def _replace(words: Words, vocabulary: Vocabulary) -> Step:
             replace = evolve(replace, quantity=words.positive("quantity"))
         elif words.follows("as"):
             replace = evolve(replace, new_id=words.word("order id", size_max=ID_SIZE_MAX))
-            vocabulary.orders.add(replace.new_id)
+            vocabulary.orders -= {replace.order_id}
+            vocabulary.orders |= {replace.new_id}
         else:
             words.end()
     return replace

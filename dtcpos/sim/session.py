@@ -36,6 +36,7 @@ from dtcpos.sim.performance import Performance
 from dtcpos.sim.steps import LineStep, Start
 from dtcpos.sim.venue import News
 
+_STEPS_AT_START_MAX = 64
 _LOGGED_ON = (State.SYNCING, State.READY)
 
 
@@ -74,6 +75,8 @@ class VenueSession:
         self._performance.join(self)
         if self._performance.is_finished:
             self._close("the dialogue has ended")
+        # A script that starts with the connection may cut its very first frame.
+        self._performance.tick(now, steps_max=_STEPS_AT_START_MAX)
 
     def receive_data(self, received: bytes, now: float) -> None:
         """Take bytes from the client and answer what they ask."""

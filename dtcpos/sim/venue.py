@@ -12,7 +12,6 @@ from decimal import Decimal
 from attrs import define, evolve
 
 from dtcpos.dtc import Message, OrderStatus, OrderUpdateReason
-from dtcpos.errors import UsageError
 from dtcpos.model import ZERO, Side
 from dtcpos.sim import reports, steps
 from dtcpos.sim.books import Execution, Holding, Restatement
@@ -241,11 +240,8 @@ class Venue:
         ]
 
     def _correct(self, step: steps.Correct) -> list[News]:
-        old = next(
-            (e for e in self.executions() if (e.account, e.execution_id) == (step.account, step.execution_id)), None
-        )
-        if old is None:
-            raise UsageError(f"unknown execution {step.execution_id!r}: tell it before with `fill ... id`")
+        key = (step.account, step.execution_id)
+        old = next(execution for execution in self.executions() if (execution.account, execution.execution_id) == key)
         new = evolve(old, price=step.price, quantity=step.quantity or old.quantity)
         self.holding(old.account, old.symbol).correct(old, new)
         self._told = [new if execution is old else execution for execution in self._told]
@@ -303,10 +299,8 @@ class Venue:
         return news
 
     def _find(self, order_id: str) -> VenueOrder:
-        order = next((order for order in self.orders.values() if order.order_id == order_id), None)
-        if order is None:
-            raise UsageError(f"unknown order {order_id!r}: tell it before with `order ACCOUNT {order_id} ...`")
-        return order
+        # A statement names only orders that were told before, or it would not have been read.
+        return next(order for order in self.orders.values() if order.order_id == order_id)
 
     def _positions(self, account: str, symbol: str) -> list[News]:
         if not self.accounts[account].states_positions:

@@ -74,7 +74,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         return _read_only(path, immutable=False)
     except sqlite3.OperationalError as error:
         wal = path.with_name(path.name + "-wal")
-        if error.sqlite_errorname.startswith("SQLITE_CANTOPEN") and not (wal.exists() and wal.stat().st_size):
+        no_index = error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        if no_index and not (wal.exists() and wal.stat().st_size):
             return _read_immutable(path)
         raise _named(error, path) from error
     except sqlite3.Error as error:

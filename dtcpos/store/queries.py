@@ -297,7 +297,9 @@ class LedgerQueries:
 
     def _stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         try:
-            yield from self._connection.execute(sql, parameters)
+            # Not `yield from`: leaving early would close the cursor, which a connection closed before it refuses.
+            for row in self._connection.execute(sql, parameters):
+                yield row
         except sqlite3.Error as error:
             raise self._refusal(error) from error
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from itertools import pairwise
 
 import pytest
 
@@ -400,4 +399,3 @@ def test_states_only_go_forward() -> None:
     order = list(State)
     for (_, before, _), after in TRANSITIONS.items():
         assert order.index(after) >= order.index(before)
-    assert all(earlier is not later for earlier, later in pairwise(order))

@@ -49,6 +49,9 @@ class Client:
 
     def take(self, received: bytes, now: float) -> None:
         self.connection.receive_data(received, now)
+        self.read()
+
+    def read(self) -> None:
         for event in self.connection.events():
             if isinstance(event, Message):
                 self.heard.append(event)
@@ -95,6 +98,7 @@ class Room:
                 client.session.tick(self.now)
                 if not client.is_frozen:
                     client.connection.tick(self.now)
+                    client.read()
             self.exchange()
             if self.now >= until and not any(due <= until for due in dues):
                 return

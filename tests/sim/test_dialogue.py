@@ -16,11 +16,11 @@ from dtcpos.sim.script import _STATEMENTS, Vocabulary
 from dtcpos.sim.steps import Kind, Start
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "dialogues"
-KNOWN = Vocabulary(accounts={"Sim1"}, orders={"1001"}, executions={("Sim1", "E-1")})
 
 
 def step(text: str) -> steps.Step:
-    return parse_line(text, KNOWN)
+    known = Vocabulary(accounts={"Sim1"}, orders={"1001"}, executions={("Sim1", "E-1")})
+    return parse_line(text, known)
 
 
 def test_terms_of_the_venue_are_read() -> None:
@@ -220,6 +220,7 @@ ERRORS = [
     ("fill Sim1 BUY 1 MES @ 5 id €", "does not fit", "Latin-1"),
     ("correct Sim1 E-7 @ 5", "unknown execution 'E-7'", "fill Sim1"),
     ("cancel 7", "unknown order '7'", "order ACCOUNT 7"),
+    ("cancel 1001 now", "unknown word 'now'", "leave it out"),
     ("order Sim1 1 BUY 1 MES maybe", "'maybe' is no order type", "market, limit"),
     ("order Sim1 1 BUY 1 MES market gtc", "unknown word 'gtc'", "leave it out"),
     ("replace 1001 gently", "unknown word 'gently'", "leave it out"),
@@ -259,6 +260,7 @@ def test_what_cannot_be_meant_is_refused(text: str, wrong: str, remedy: str) -> 
         ("trading maybe", 1, "'maybe' is no switch"),
         ("encoding morse", 1, "'morse' is no encoding"),
         ("--\ncancel 5", 2, "unknown order '5'"),
+        ("account A\norder A 1 BUY 1 S market\n--\nreplace 1 as 2\ncancel 1", 5, "unknown order '1'"),
     ],
 )
 def test_an_error_names_file_and_line(text: str, line: int, wrong: str) -> None:

@@ -245,9 +245,14 @@ def test_an_error_between_trade_and_position_undoes_both(repository: PositionRep
     """N14: a trade and the end of its position are one change, whatever fails between them."""
     repository.put_position(position())
     before = repository.content_hash()
-    with pytest.raises(RuntimeError), repository.transaction():
-        repository.add_trades([trade(1, 0, 5)])
-        raise RuntimeError
+
+    def interrupted() -> None:
+        with repository.transaction():
+            repository.add_trades([trade(1, 0, 5)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
     assert repository.content_hash() == before
     assert repository.positions() == {SIM: position()}
 

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from attrs import evolve, frozen
 
 from dtcpos.booking import Booking, arranged, flat, fold, replay, whole_second, within_second
 from dtcpos.booking.book import EXACT
-from dtcpos.identity import Known, content, history_matches, ids_shared, live_match
+from dtcpos.keeping.batch import Batch
+from dtcpos.keeping.identity import Known, history_matches, live_match
+from dtcpos.keeping.journal import booked, changed, position_text, trade_text
+from dtcpos.keeping.lookup import Lookup
 from dtcpos.model import (
     ZERO,
     Account,
@@ -29,7 +32,6 @@ from dtcpos.model import (
     JournalEntry,
     Position,
     PositionKey,
-    Sighting,
     Trade,
 )
 from dtcpos.store import PositionRepository
@@ -73,7 +75,7 @@ class Posting:
         self._accounts = {account.account: account for account in self._repository.accounts()}
         self._instruments = self._repository.instruments()
         self._tails: dict[_Symbol, _Tail | None] = {}
-        self._ids_are_shared: dict[str, bool | None] = {}
+        self._lookup = Lookup(self._repository)
 
     @property
     def positions(self) -> Mapping[PositionKey, Position]:
@@ -113,15 +115,15 @@ class Posting:
 
     def post_live(self, fills: Sequence[Fill], *, now: datetime) -> list[Update]:
         """Book executions told by the live feed, in the order told."""
-        batch = _Batch(self._repository, now)
+        batch = Batch(self._repository, now)
         updates = self._meet_all(fills, now)
-        known = self._known_by_id(fills)
-        orders = self._orders(fill for fill in fills if fill.execution_id not in known[fill.account])
+        known = self._lookup.known_by_id(fills)
+        orders = self._lookup.orders(fill for fill in fills if fill.execution_id not in known[fill.account])
         for fill in fills:
             by_id, order = known[fill.account], orders[fill.account, fill.order_id]
             match = by_id.get(fill.execution_id) if fill.execution_id else None
             if match is None and fill.order_id:
-                match = live_match(fill, order, ids_are_shared=self._shared(fill.account))
+                match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
             if match is None:
                 match = batch.append(fill)
                 order.append(match)
@@ -133,26 +135,24 @@ class Posting:
 
     def post_history(self, account: str, fills: Sequence[Fill], *, now: datetime) -> list[Update]:
         """Book what a whole batch of history says of one account; most of it is usually known."""
-        batch = _Batch(self._repository, now)
+        batch = Batch(self._repository, now)
         updates = self._meet_all(fills, now)
-        known = self._known_by_id(fills)
-        orders = self._orders(fill for fill in fills if fill.execution_id not in known[fill.account])
+        known = self._lookup.known_by_id(fills)
+        orders = self._lookup.orders(fill for fill in fills if fill.execution_id not in known[fill.account])
         groups: dict[_Symbol, list[Fill]] = defaultdict(list)
         for fill in fills:
             groups[fill.account, fill.order_id or f"\0{fill.symbol}"].append(fill)
         for (name, order_id), group in groups.items():
-            order = orders[name, order_id] if group[0].order_id else self._without_order(group)
+            order = orders[name, order_id] if group[0].order_id else self._lookup.without_order(group)
             self._post_order_history(batch, group, known[name], order)
-        self._ids_are_shared.pop(account, None)
+        self._lookup.forget(account)
         return updates + self._write(batch)
 
-    def _post_order_history(
-        self, batch: _Batch, fills: list[Fill], by_id: dict[str, Known], order: list[Known]
-    ) -> None:
+    def _post_order_history(self, batch: Batch, fills: list[Fill], by_id: dict[str, Known], order: list[Known]) -> None:
         """Identify the historical fills of one order; a batch that names one id twice has told it twice."""
         firsts = {fill.execution_id or f"\0{index}": fill for index, fill in reversed(list(enumerate(fills)))}
         told = list(firsts.values())[::-1]
-        shared = self._shared(fills[0].account)
+        shared = self._lookup.ids_are_shared(fills[0].account)
         for fill, match in zip(told, history_matches(told, by_id, order, ids_are_shared=shared), strict=True):
             known = batch.append(fill) if match is None else batch.see(match, fill)
             if fill.execution_id:
@@ -163,9 +163,9 @@ class Posting:
 
     def post_entry(self, fill: Fill, *, now: datetime) -> list[Update]:
         """Book an adjustment or a person's fill; its synthetic id makes a second posting change nothing."""
-        if self._known_by_id([fill])[fill.account]:
+        if self._lookup.known_by_id([fill])[fill.account]:
             return []
-        batch = _Batch(self._repository, now)
+        batch = Batch(self._repository, now)
         updates = self._meet_all([fill], now)
         batch.append(fill)
         return updates + self._write(batch)
@@ -192,74 +192,24 @@ class Posting:
         for position in changed:
             self._positions[position.key] = position
 
-    # -- identity ------------------------------------------------------------------------------------------------
-
     def _meet_all(self, fills: Iterable[Fill], now: datetime) -> list[Update]:
         updates: list[Update] = []
         for account in dict.fromkeys(fill.account for fill in fills):
             updates += self.meet(account, now=now)
         return updates
 
-    def _known_by_id(self, fills: Iterable[Fill]) -> dict[str, dict[str, Known]]:
-        """Return, by account, the fills of the ledger that carry one of the execution ids given."""
-        wanted: dict[str, list[str]] = defaultdict(list)
-        for fill in fills:
-            if fill.execution_id:
-                wanted[fill.account].append(fill.execution_id)
-        found: dict[str, dict[str, Known]] = defaultdict(dict)
-        for account, ids in wanted.items():
-            fill_ids = self._repository.find_executions(account, ids)
-            knowns = self._known(set(fill_ids.values()))
-            found[account] = {execution_id: knowns[fill_id] for execution_id, fill_id in fill_ids.items()}
-        return found
-
-    def _known(self, fill_ids: Iterable[int]) -> dict[int, Known]:
-        ids = list(fill_ids)
-        if not ids:
-            return {}
-        sightings = self._repository.sightings_of(ids)
-        fills = self._repository.fills(ids)
-        return {fill.id: Known(fill, tuple(sightings.get(fill.id, ()))) for fill in fills if fill.id is not None}
-
-    def _orders(self, fills: Iterable[Fill]) -> dict[_Symbol, list[Known]]:
-        wanted: dict[str, set[str]] = defaultdict(set)
-        for fill in fills:
-            if fill.order_id:
-                wanted[fill.account].add(fill.order_id)
-        found: dict[_Symbol, list[Known]] = defaultdict(list)
-        for account, order_ids in wanted.items():
-            fills_found = self._repository.fills_of_orders(account, sorted(order_ids))
-            knowns = self._known(fill.id for fill in fills_found if fill.id is not None)
-            for fill in fills_found:
-                assert fill.id is not None
-                found[account, fill.order_id].append(knowns[fill.id])
-        return found
-
-    def _without_order(self, fills: Sequence[Fill]) -> list[Known]:
-        before = whole_second(min(fill.time for fill in fills)) - timedelta(seconds=1)
-        found = self._repository.fills_of_key(fills[0].account, fills[0].symbol, after=before)
-        ids = [fill.id for fill in found if not fill.order_id and fill.id is not None]
-        return list(self._known(ids).values())
-
-    def _shared(self, account: str) -> bool | None:
-        if account not in self._ids_are_shared:
-            self._ids_are_shared[account] = ids_shared(self._seen_twice(account))
-        return self._ids_are_shared[account]
-
-    def _seen_twice(self, account: str) -> list[Known]:
-        return list(self._known(self._repository.seen_live_and_past(account)).values())
-
-    # -- projections ---------------------------------------------------------------------------------------------
-
-    def _write(self, batch: _Batch) -> list[Update]:
+    def _write(self, batch: Batch) -> list[Update]:
         if not batch.appended and not batch.sightings:
             return []
-        self._repository.add_fills(batch.appended)
-        for account, sightings in batch.sightings.items():
-            self._repository.add_sightings(account, sightings)
         new: dict[_Symbol, list[Fill]] = defaultdict(list)
         for fill in batch.appended:
             new[fill.account, fill.symbol].append(fill)
+        for symbol in new:
+            # Read before the new fills are there to be read.
+            self._tail(*symbol)
+        self._repository.add_fills(batch.appended)
+        for account, sightings in batch.sightings.items():
+            self._repository.add_sightings(account, sightings)
         updates: list[Update] = []
         for symbol in dict.fromkeys([*new, *batch.disturbed]):
             moment = batch.disturbed.get(symbol)
@@ -267,7 +217,8 @@ class Posting:
                 updates += self._extend(*symbol, ordered, batch.now)
             else:
                 moments = [fill.time for fill in new.get(symbol, [])] + ([moment] if moment else [])
-                updates += self._replay(*symbol, min(moments), new.get(symbol, []), batch.now, cause="late")
+                account, name = symbol
+                updates += self._replay(account, name, min(moments), new.get(symbol, []), batch.now, cause="late")
         return updates
 
     def _following(self, account: str, symbol: str, fills: list[Fill]) -> list[Fill] | None:
@@ -318,7 +269,7 @@ class Posting:
         if trades:
             self._repository.add_trades(trades)
         self._hold(bookings[-1].after)
-        self._repository.add_journal([_entry(booking, now) for booking in bookings])
+        self._repository.add_journal([booked(booking, now) for booking in bookings])
         tail = self._tails.get((account, symbol))
         earlier = tail.fills if tail is not None else ()
         self._remember_tail(account, symbol, [*earlier, *fills])
@@ -374,7 +325,9 @@ class Posting:
         if not _same_booking(before, again.position):
             self._hold(again.position)
             causes = [booking.fill.id for booking in again.bookings if booking.fill.id in told]
-            entry = _change(key, now, cause, _text(before), _text(again.position), causes[-1] if causes else None)
+            entry = changed(
+                key, now, cause, position_text(before), position_text(again.position), causes[-1] if causes else None
+            )
             self._repository.add_journal([entry])
         self._remember_tail(account, symbol, [booking.fill for booking in again.bookings])
         return updates
@@ -395,13 +348,13 @@ class Posting:
                 self._repository.replace_trade(evolve(trade, id=before.id))
             else:
                 continue
-            journal.append(_change(trade.key, now, cause, _trade_text(before), _trade_text(trade), trade.closed_by))
+            journal.append(changed(trade.key, now, cause, trade_text(before), trade_text(trade), trade.closed_by))
             if trade.closed_by not in told:
                 updates.append(TradeUpdate(trade=trade, instrument=instrument, is_restated=True))
         for before in old.values():
             assert before.id is not None
             self._repository.remove_trade(before.id)
-            journal.append(_change(before.key, now, cause, _trade_text(before), "", before.closed_by))
+            journal.append(changed(before.key, now, cause, trade_text(before), "", before.closed_by))
         self._repository.add_journal(journal)
         return updates
 
@@ -420,74 +373,6 @@ class Posting:
         return evolve(fill, commission=commission, price=price)
 
 
-class _Batch:
-    """What one posting adds: fills to append, sightings, and the keys whose booked order they disturb."""
-
-    def __init__(self, repository: PositionRepository, now: datetime) -> None:
-        self.now = now
-        self.appended: list[Fill] = []
-        self.sightings: dict[str, list[Sighting]] = defaultdict(list)
-        self.disturbed: dict[_Symbol, datetime] = {}
-        self._repository = repository
-        self._next_id: int | None = None
-
-    def append(self, fill: Fill) -> Known:
-        """Add a fill that is new, giving it its id."""
-        if self._next_id is None:
-            self._next_id = self._repository.next_fill_id()
-        booked = evolve(fill, id=self._next_id, booked_at=self.now)
-        self._next_id += 1
-        self.appended.append(booked)
-        return Known(booked)
-
-    def see(self, known: Known, fill: Fill) -> Known:
-        """Note that `fill` tells a known execution again; other content supersedes it, older content does not."""
-        if content(known.fill) != content(fill):
-            return self._supersede(known, fill)
-        if known.was_seen_by(fill.source):
-            return known
-        assert known.fill.id is not None
-        sighting = Sighting(
-            fill_id=known.fill.id,
-            source=fill.source,
-            seen_at=self.now,
-            execution_id=fill.execution_id,
-            order_id=fill.order_id,
-            time=fill.time,
-            time_is_exact=fill.time_is_exact,
-            position_after=fill.position_after,
-            place=fill.place,
-        )
-        self.sightings[fill.account].append(sighting)
-        if fill.position_after is not None or fill.place is not None or fill.time_is_exact:
-            self._disturb(known.fill)
-        return Known(known.fill, (*known.sightings, sighting))
-
-    def _supersede(self, known: Known, fill: Fill) -> Known:
-        version: Fill | None = known.fill
-        while version is not None:
-            if content(version) == content(fill):
-                return known
-            version = self._version(version.supersedes)
-        self._disturb(known.fill)
-        self._disturb(fill)
-        return self.append(
-            evolve(fill, supersedes=known.fill.id, reason=fill.reason or "the server restated this execution")
-        )
-
-    def _version(self, fill_id: int | None) -> Fill | None:
-        if fill_id is None:
-            return None
-        for fill in self.appended:
-            if fill.id == fill_id:
-                return fill
-        return self._repository.fills([fill_id])[0]
-
-    def _disturb(self, fill: Fill) -> None:
-        symbol = (fill.account, fill.symbol)
-        self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))
-
-
 def _same_booking(left: Position, right: Position) -> bool:
     return _without_extremes(left) == _without_extremes(right)
 
@@ -501,40 +386,3 @@ def _same_trade(left: Trade, right: Trade) -> bool:
         return evolve(trade, id=None, price_min=None, price_max=None, mae=None, mfe=None)
 
     return bare(left) == bare(right)
-
-
-def _text(position: Position) -> str:
-    if position.is_flat:
-        return "flat"
-    cost = "?" if position.cost is None else f"{position.cost:f}"
-    realized = "?" if position.realized is None else f"{position.realized:f}"
-    return f"{position.signed_quantity:+f} cost {cost} realized {realized}"
-
-
-def _trade_text(trade: Trade | None) -> str:
-    if trade is None:
-        return ""
-    realized = "?" if trade.realized is None else f"{trade.realized:f}"
-    return f"trade {trade.direction} {trade.total_quantity:f} realized {realized}"
-
-
-def _entry(booking: Booking, now: datetime) -> JournalEntry:
-    fill = booking.fill
-    return JournalEntry(
-        at=now,
-        cause=f"{fill.source} {booking.action}",
-        account=fill.account,
-        symbol=fill.symbol,
-        before=_text(booking.before),
-        after=_text(booking.after),
-        reason=fill.reason,
-        fill_id=fill.id,
-    )
-
-
-def _change(
-    key: PositionKey, now: datetime, cause: str, before: str, after: str, fill_id: int | None
-) -> JournalEntry:
-    return JournalEntry(
-        at=now, cause=cause, account=key.account, symbol=key.symbol, before=before, after=after, fill_id=fill_id
-    )

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from attrs import evolve
 
 from dtcpos.booking import carried_in, compare
+from dtcpos.keeping.posting import Posting
+from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic, by_symbol
 from dtcpos.model import Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
-from dtcpos.posting import Posting
 from dtcpos.store import PositionRepository
-from dtcpos.sync import Ended, Outcome, Sync, Topic, by_symbol
 from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, VerifiedUpdate
 
 QUIET_S = 2.0
@@ -29,9 +29,7 @@ _NOT_IN_SNAPSHOT = "not in the server's snapshot, which has not yet proved compl
 class Checking:
     """One session's comparisons: which accounts were compared, what must be asked again, and what differs."""
 
-    def __init__(
-        self, repository: PositionRepository, posting: Posting, sync: Sync, *, history_days: float
-    ) -> None:
+    def __init__(self, repository: PositionRepository, posting: Posting, sync: Sync, *, history_days: float) -> None:
         self._repository = repository
         self._posting = posting
         self._sync = sync
@@ -236,9 +234,7 @@ class Checking:
         self, key: PositionKey, moment: datetime, cause: str, before: str, report: ReportedPosition | None
     ) -> None:
         after = "" if report is None else f"the server states {report.signed_quantity:f}"
-        entry = JournalEntry(
-            at=moment, cause=cause, account=key.account, symbol=key.symbol, before=before, after=after
-        )
+        entry = JournalEntry(at=moment, cause=cause, account=key.account, symbol=key.symbol, before=before, after=after)
         self._repository.add_journal([entry])
 
 

@@ -28,8 +28,8 @@ from dtcpos.dtc import (
     SecurityDefinitionResponseV2,
     State,
 )
+from dtcpos.keeping.posting import Posting
 from dtcpos.model import Instrument, Mark, Position, PositionKey
-from dtcpos.posting import Posting
 from dtcpos.store import PositionRepository
 from dtcpos.translate import decimal_of_float32, instrument_of, moment_of, traded_at, traded_price
 from dtcpos.updates import FillUpdate, Update
@@ -189,9 +189,9 @@ class Quotes:
         for key, position in self._posting.positions.items():
             if key.symbol != symbol or _is_older(traded, position):
                 continue
-            position = self._changed.get(key, position)
-            after = mark(position, price)
-            if after is not position:
+            before = self._changed.get(key, position)
+            after = mark(before, price)
+            if after is not before:
                 self._changed[key] = after
                 learned = True
         if learned:

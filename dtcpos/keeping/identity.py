@@ -15,7 +15,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from dtcpos.booking.book import EXACT
-from dtcpos.model import Fill, Sighting, Side, Source
+from dtcpos.model import Fill, Side, Sighting, Source
 
 Content = tuple[str, Side, Decimal, Decimal | None]
 
@@ -28,7 +28,7 @@ class Known:
     sightings: tuple[Sighting, ...] = ()
 
     def ids_from(self, source: Source) -> set[str]:
-        """The execution ids a source gave this fill; empty if that source never saw it."""
+        """Return the execution ids a source gave this fill; empty if that source never saw it."""
         ids = {sighting.execution_id for sighting in self.sightings if sighting.source is source}
         if self.fill.source is source:
             ids.add(self.fill.execution_id)

@@ -1,0 +1,1 @@
+"""What the keeper is made of: a session's questions, identities, postings, proofs, orders and quotes."""

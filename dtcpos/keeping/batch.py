@@ -1,0 +1,80 @@
+"""What one posting adds to the ledger: fills to append, sightings of known ones, and the order they disturb."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from attrs import evolve
+
+from dtcpos.keeping.identity import Known, content
+from dtcpos.model import Fill, Sighting
+from dtcpos.store import PositionRepository
+
+
+class Batch:
+    """What one posting adds: fills to append, sightings, and the keys whose booked order they disturb."""
+
+    def __init__(self, repository: PositionRepository, now: datetime) -> None:
+        self.now = now
+        self.appended: list[Fill] = []
+        self.sightings: dict[str, list[Sighting]] = defaultdict(list)
+        self.disturbed: dict[tuple[str, str], datetime] = {}
+        self._repository = repository
+        self._next_id: int | None = None
+
+    def append(self, fill: Fill) -> Known:
+        """Add a fill that is new, giving it its id."""
+        if self._next_id is None:
+            self._next_id = self._repository.next_fill_id()
+        booked = evolve(fill, id=self._next_id, booked_at=self.now)
+        self._next_id += 1
+        self.appended.append(booked)
+        return Known(booked)
+
+    def see(self, known: Known, fill: Fill) -> Known:
+        """Note that `fill` tells a known execution again; other content supersedes it, older content does not."""
+        if content(known.fill) != content(fill):
+            return self._supersede(known, fill)
+        if known.was_seen_by(fill.source):
+            return known
+        assert known.fill.id is not None
+        sighting = Sighting(
+            fill_id=known.fill.id,
+            source=fill.source,
+            seen_at=self.now,
+            execution_id=fill.execution_id,
+            order_id=fill.order_id,
+            time=fill.time,
+            time_is_exact=fill.time_is_exact,
+            position_after=fill.position_after,
+            place=fill.place,
+        )
+        self.sightings[fill.account].append(sighting)
+        if fill.position_after is not None or fill.place is not None or fill.time_is_exact:
+            self._disturb(known.fill)
+        return Known(known.fill, (*known.sightings, sighting))
+
+    def _supersede(self, known: Known, fill: Fill) -> Known:
+        version: Fill | None = known.fill
+        while version is not None:
+            if content(version) == content(fill):
+                return known
+            version = self._version(version.supersedes)
+        self._disturb(known.fill)
+        self._disturb(fill)
+        return self.append(
+            evolve(fill, supersedes=known.fill.id, reason=fill.reason or "the server restated this execution")
+        )
+
+    def _version(self, fill_id: int | None) -> Fill | None:
+        if fill_id is None:
+            return None
+        for fill in self.appended:
+            if fill.id == fill_id:
+                return fill
+        return self._repository.fills([fill_id])[0]
+
+    def _disturb(self, fill: Fill) -> None:
+        symbol = (fill.account, fill.symbol)
+        self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))

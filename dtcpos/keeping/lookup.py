@@ -1,0 +1,78 @@
+"""What the ledger already knows of executions that are told: by id, by order, by neither."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from dtcpos.booking import whole_second
+from dtcpos.keeping.identity import Known, ids_shared
+from dtcpos.model import Fill
+from dtcpos.store import PositionRepository
+
+_Order = tuple[str, str]  # account, order id
+
+
+class Lookup:
+    """Finds the fills that executions may restate."""
+
+    def __init__(self, repository: PositionRepository) -> None:
+        self._repository = repository
+        self._ids_are_shared: dict[str, bool | None] = {}
+
+    def known_by_id(self, fills: Iterable[Fill]) -> dict[str, dict[str, Known]]:
+        """Return, by account, the fills of the ledger that carry one of the execution ids given."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for fill in fills:
+            if fill.execution_id:
+                wanted[fill.account].append(fill.execution_id)
+        found: dict[str, dict[str, Known]] = defaultdict(dict)
+        for account, ids in wanted.items():
+            fill_ids = self._repository.find_executions(account, ids)
+            knowns = self.known(set(fill_ids.values()))
+            found[account] = {execution_id: knowns[fill_id] for execution_id, fill_id in fill_ids.items()}
+        return found
+
+    def known(self, fill_ids: Iterable[int]) -> dict[int, Known]:
+        """Return fills by id, with where they have been seen."""
+        ids = list(fill_ids)
+        if not ids:
+            return {}
+        sightings = self._repository.sightings_of(ids)
+        fills = self._repository.fills(ids)
+        return {fill.id: Known(fill, tuple(sightings.get(fill.id, ()))) for fill in fills if fill.id is not None}
+
+    def orders(self, fills: Iterable[Fill]) -> dict[_Order, list[Known]]:
+        """Return all fills of the orders that the fills given belong to."""
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for fill in fills:
+            if fill.order_id:
+                wanted[fill.account].add(fill.order_id)
+        found: dict[_Order, list[Known]] = defaultdict(list)
+        for account, order_ids in wanted.items():
+            fills_found = self._repository.fills_of_orders(account, sorted(order_ids))
+            knowns = self.known(fill.id for fill in fills_found if fill.id is not None)
+            for fill in fills_found:
+                assert fill.id is not None
+                found[account, fill.order_id].append(knowns[fill.id])
+        return found
+
+    def without_order(self, fills: Sequence[Fill]) -> list[Known]:
+        """Return the fills of the same symbol and time that name no order either."""
+        before = whole_second(min(fill.time for fill in fills)) - timedelta(seconds=1)
+        found = self._repository.fills_of_key(fills[0].account, fills[0].symbol, after=before)
+        ids = [fill.id for fill in found if not fill.order_id and fill.id is not None]
+        return list(self.known(ids).values())
+
+    def ids_are_shared(self, account: str) -> bool | None:
+        """Return whether live and history ids of the account are one namespace, None while nothing shows it."""
+        if account not in self._ids_are_shared:
+            self._ids_are_shared[account] = ids_shared(
+                self.known(self._repository.seen_live_and_past(account)).values()
+            )
+        return self._ids_are_shared[account]
+
+    def forget(self, account: str) -> None:
+        """Decide again, when next asked, whether the account's ids are one namespace."""
+        self._ids_are_shared.pop(account, None)

@@ -1,0 +1,123 @@
+"""Working orders as the server last told them, and the target and stop they give an open position.
+
+An exit order is one on the other side of the position that can trade now: a limit or market-if-touched order is a
+target, a stop or stop-limit order a stop. A child that waits for its parent is neither yet. Of several, children of a
+bracket (those with a parent or an OCO partner) come first, then the one that would trade first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import evolve
+
+from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate
+from dtcpos.keeping.posting import Posting
+from dtcpos.model import Position, PositionKey, Side, WorkingOrder
+from dtcpos.store import PositionRepository
+from dtcpos.translate import order_of
+from dtcpos.updates import FillUpdate, Update
+
+_TARGETS = frozenset({OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
+_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
+
+class Orders:
+    """The working orders of every account followed."""
+
+    def __init__(self, repository: PositionRepository, posting: Posting) -> None:
+        self._repository = repository
+        self._posting = posting
+        self._working = {_name(order): order for order in repository.orders() if order.is_working}
+        self._changed: dict[tuple[str, str], WorkingOrder] = {}
+        self._concerned: set[tuple[str, str]] = set()
+
+    def note(self, update: OrderUpdate, moment: datetime) -> None:
+        """Take what an order update says of its order, whatever else it says."""
+        order = order_of(update, received_at=moment)
+        if order is None:
+            return
+        if update.PreviousServerOrderID and update.PreviousServerOrderID != order.order_id:
+            replaced = self._working.get((order.account, update.PreviousServerOrderID))
+            if replaced is not None:
+                self._put(evolve(replaced, status=int(OrderStatus.CANCELED), updated_at=moment))
+        self._put(order)
+
+    def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
+        """Take a whole answer: the account has these open orders and no others."""
+        told = {order.order_id: evolve(order, account=order.account or account) for order in orders}
+        gone = [order for order in self._working.values() if order.account == account and order.order_id not in told]
+        self._repository.remove_orders(account, [order.order_id for order in gone])
+        for order in gone:
+            del self._working[_name(order)]
+            self._concerned.add((order.account, order.symbol))
+        for order in told.values():
+            self._put(order)
+
+    def write(self, updates: Iterable[Update]) -> None:
+        """Store what changed, and the brackets of the positions it concerns."""
+        if self._changed:
+            self._repository.put_orders(list(self._changed.values()))
+            self._changed.clear()
+        for update in updates:
+            if isinstance(update, FillUpdate):
+                self._concerned.add((update.fill.account, update.fill.symbol))
+        for account, symbol in self._concerned:
+            if account in self._posting.accounts:
+                self._write_brackets(self._posting.key_of(account, symbol))
+        self._concerned.clear()
+
+    def _write_brackets(self, key: PositionKey) -> None:
+        position = self._posting.positions.get(key)
+        if position is None:
+            return
+        instrument = self._posting.instruments.get(key.symbol)
+        factor = Decimal(1) if instrument is None else instrument.multiplier
+        target, stop = brackets(position, self._working.values())
+        self._repository.set_brackets(
+            key, None if target is None else target * factor, None if stop is None else stop * factor
+        )
+
+    def _put(self, order: WorkingOrder) -> None:
+        name = _name(order)
+        self._changed[name] = order
+        self._concerned.add((order.account, order.symbol))
+        if order.is_working:
+            self._working[name] = order
+        else:
+            self._working.pop(name, None)
+
+
+def _name(order: WorkingOrder) -> tuple[str, str]:
+    return order.account, order.order_id
+
+
+def brackets(position: Position, orders: Iterable[WorkingOrder]) -> tuple[Decimal | None, Decimal | None]:
+    """Return the prices of the target and of the stop of an open position, None where there is none."""
+    exit_side = Side.SELL if position.signed_quantity > 0 else Side.BUY
+    exits = [
+        order
+        for order in orders
+        if order.symbol == position.key.symbol
+        and order.account == position.key.account
+        and order.side is exit_side
+        and order.is_working
+        and order.status != OrderStatus.PENDING_CHILD
+        and order.price1 is not None
+    ]
+    is_long = position.signed_quantity > 0
+    target = _first((order for order in exits if order.order_type in _TARGETS), lowest_first=is_long)
+    stop = _first((order for order in exits if order.order_type in _STOPS), lowest_first=not is_long)
+    return target, stop
+
+
+def _first(orders: Iterable[WorkingOrder], *, lowest_first: bool) -> Decimal | None:
+    def rank(order: WorkingOrder) -> tuple[bool, Decimal]:
+        assert order.price1 is not None
+        is_child = bool(order.parent_order_id or order.oco_order_id)
+        return not is_child, order.price1 if lowest_first else -order.price1
+
+    chosen = min(orders, key=rank, default=None)
+    return None if chosen is None else chosen.price1
