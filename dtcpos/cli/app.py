@@ -27,6 +27,7 @@ COMMANDS = {
     "connect": "dtcpos.cli.connect",
     "positions": "dtcpos.cli.positions",
     "tail": "dtcpos.cli.tail",
+    "recover": "dtcpos.cli.recover",
     "export": "dtcpos.cli.export",
     "switch": "dtcpos.cli.switch",
     "accounts": "dtcpos.cli.accounts",

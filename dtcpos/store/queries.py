@@ -40,7 +40,6 @@ from dtcpos.store.rows import (
     second_of,
     second_text,
     sighting_of,
-    time_text,
     trade_of,
 )
 
@@ -52,10 +51,6 @@ CURRENT: Final = f"f.is_void = 0 AND {NOT_SUPERSEDED}"
 # Ids are looked up in groups of these sizes, the last padded, so that there are four statements to prepare and not one
 # per count: 1.0 µs an id at 512 against 3.9 µs one by one.
 _GROUP_SIZES: Final = (1, 8, 64, 512)
-
-# Sources may disagree about a fill's time by a zone someone forgot to name, which is at most 26 hours; a fill whose own
-# row says "before" is looked at again when it lies that near.
-_ZONES_APART: Final = timedelta(hours=26)
 
 
 def groups_of(ids: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -88,9 +83,11 @@ _OF_ORDERS: Final = _by_group(
 _SIGHTINGS: Final = _by_group(f"SELECT {listed(SIGHTING)} FROM sightings WHERE fill_id IN ({{ids}})")
 
 _OF_KEY: Final = f"FROM fill f WHERE f.account = ? AND f.symbol = ? AND {CURRENT}"
+# By the fill's own time or by that of a sighting, which may lie hours apart where a log was read in the wrong zone.
 _OF_KEY_AFTER: Final = (
-    f"{_OF_KEY} AND f.time >= ? AND (f.time >= ? OR EXISTS (SELECT 1 FROM sighting s WHERE s.fill_id = f.id "
-    "AND s.time >= ?))"
+    "FROM fill f WHERE f.id IN (SELECT id FROM fill WHERE account = ?1 AND symbol = ?2 AND time >= ?3 "
+    "UNION SELECT fill_id FROM sighting WHERE account = ?1 AND time >= ?3) "
+    f"AND +f.account = ?1 AND +f.symbol = ?2 AND {CURRENT}"
 )
 _LATEST_OF_KEY: Final = f"SELECT f.time {_OF_KEY} ORDER BY f.time DESC LIMIT 1"
 _SEEN_LIVE_AND_PAST: Final = (
@@ -188,8 +185,8 @@ class LedgerQueries:
         """
         of_key, parameters = _OF_KEY, [account, symbol]
         if after is not None:
-            of_key, bound = _OF_KEY_AFTER, next_second_text(after)
-            parameters += [time_text(moment_of(bound) - _ZONES_APART), bound, bound]
+            of_key = _OF_KEY_AFTER
+            parameters.append(next_second_text(after))
         fills = self._nouns(fill_of, f"SELECT {listed(FILL, 'f')} {of_key} ORDER BY f.id", parameters)
         further: dict[int, list[Sighting]] = {}
         for sighting in self._nouns(sighting_of, _SIGHTED_AGAIN.replace("{of_key}", of_key), parameters):

@@ -73,6 +73,7 @@ CREATE TABLE sighting (
     PRIMARY KEY (fill_id, source)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sighting_by_execution ON sighting (account, execution_id) WHERE execution_id <> '';
+CREATE INDEX sighting_by_time ON sighting (account, time);
 
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,

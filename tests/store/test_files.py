@@ -93,6 +93,17 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
         assert again.database.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_an_older_ledger_is_read_after_a_writer_brought_it_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N14: a reader cannot migrate, so it says which command does."""
+    path = ledger(tmp_path / "l.db")
+    monkeypatch.setattr("dtcpos.store.connection.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    with pytest.raises(LedgerError, match="to upgrade it") as caught:
+        LedgerReader.open(path)
+    one_line(caught.value, path)
+
+
 def test_a_missing_ledger_is_made_only_by_who_may(tmp_path: Path) -> None:
     """N14: a listing makes no file, and says how one comes to be."""
     path = tmp_path / "l.db"

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "a ledger #1?.db"
+    return tmp_path / "a ledger #1%20.db"
 
 
 @pytest.fixture
