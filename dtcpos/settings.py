@@ -4,7 +4,8 @@ An absent or empty file is valid and means the defaults below. A key nobody know
 name, because a misspelt guard that silently does nothing is worse than no guard. Numbers keep the digits that were
 written: they are read as `Decimal`, never as doubles.
 
-`tomllib` and `zoneinfo` are imported where they are used: a listing without a settings file needs neither.
+`tomllib` and `zoneinfo` are imported where they are used, and the nouns are named tuples, which take a fifth of the
+time of other classes to make: every listing reads settings before it can start.
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-from attrs import field, frozen
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dtcpos.errors import SettingsError
 
 NOON = time(12)
 
 
-@frozen(kw_only=True)
-class TradingDay:
+class TradingDay(NamedTuple):
     """When a day of trading begins; the futures day by default.
 
     `start` is local time in `timezone`. A day that starts after noon is named for the date it ends on, as futures
@@ -50,8 +49,7 @@ class TradingDay:
         return local.date() if local.time() >= self.start else local.date() - timedelta(days=1)
 
 
-@frozen(kw_only=True)
-class InstrumentSetting:
+class InstrumentSetting(NamedTuple):
     """What a person states about a symbol or a root; None where nothing is stated."""
 
     point_value: Decimal | None = None
@@ -61,15 +59,13 @@ class InstrumentSetting:
     currency: str = ""
 
 
-@frozen(kw_only=True)
-class Guards:
+class Guards(NamedTuple):
     """Alerts a person wants; a guard never drops or changes a fact."""
 
     one_position_per_account: bool = True
 
 
-@frozen(kw_only=True)
-class ServerSettings:
+class ServerSettings(NamedTuple):
     """Where to connect and how, unless the command line says otherwise.
 
     `fresh_for_s` is how long an agreement stays good after the link was closed cleanly.
@@ -86,19 +82,17 @@ class ServerSettings:
     fresh_for_s: int = 60
 
 
-@frozen(kw_only=True)
-class Notify:
+class Notify(NamedTuple):
     """What to run when something happens; the update is given to it as JSON on standard input."""
 
     on_event: str = ""
 
 
-@frozen(kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything a settings file can say. `accounts` keeps the order of the file: the first pattern that fits wins."""
 
     accounts: tuple[tuple[str, str], ...] = ()
-    instruments: Mapping[str, InstrumentSetting] = field(factory=dict)
+    instruments: Mapping[str, InstrumentSetting] = MappingProxyType({})
     trading_day: TradingDay = TradingDay()
     guards: Guards = Guards()
     server: ServerSettings = ServerSettings()

@@ -32,9 +32,9 @@ app = new_app()
 
 @app.command(
     epilog=examples(
-        "dtcpos connect --demo                      a sample session, nothing to set up",
-        "dtcpos connect                             follow Sierra Chart on this machine until Ctrl-C",
-        "dtcpos connect --once --json 10.0.0.7      for cron: sync, compare, exit 0, 3 or 6",
+        "dtcpos connect --demo           a sample session, nothing to set up",
+        "dtcpos connect                  follow Sierra Chart here until Ctrl-C",
+        "dtcpos connect --once --json    for cron: sync, compare, exit 0, 3 or 6",
     )
 )
 def connect(

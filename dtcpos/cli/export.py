@@ -153,20 +153,23 @@ LISTINGS = {
 def _write_csv(rows: Iterator[Row], keys: Sequence[str], out: IO[str]) -> None:
     writer = csv.writer(out)
     writer.writerow(keys)
-    writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    # A table of types instead of a ladder of tests: a million trades have 27 million cells.
+    writer.writerows([_CELLS[type(value)](value) for value in row.values()] for row in rows)
 
 
-def _cell(value: Any) -> str:
-    match value:
-        case Decimal():
-            return plain(value)
-        case datetime():
-            return iso(value)
-        case list():
-            return " ".join(value)
-        case None:
-            return ""
-    return str(value)
+def _as_it_is(value: object) -> object:
+    return value
+
+
+_CELLS: dict[type, Callable[[Any], object]] = {
+    Decimal: plain,
+    datetime: iso,
+    list: " ".join,
+    str: _as_it_is,
+    int: _as_it_is,
+    # The writer leaves the cell empty.
+    type(None): _as_it_is,
+}
 
 
 WRITERS: dict[str, Callable[[Iterator[Row], Sequence[str], IO[str]], None]] = {

@@ -17,13 +17,17 @@ def plain(number: Decimal) -> str:
     """Write a decimal exactly: no exponent, no trailing zeros, no negative zero."""
     if not number:
         return "0"
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def iso(moment: datetime) -> str:
     """Write an aware moment as ISO-8601 UTC with microseconds and `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def dumps(value: Any) -> str:

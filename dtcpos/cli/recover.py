@@ -37,9 +37,9 @@ app = new_app()
 
 @app.command(
     epilog=examples(
-        "dtcpos recover                what is open, proved against Sierra Chart on this machine",
-        "dtcpos recover --offline      what the ledger holds, without a server",
-        "dtcpos recover --json || mail -s 'positions need a look' me@example.com",
+        "dtcpos recover              what is open, proved against Sierra Chart",
+        "dtcpos recover --offline    what the ledger holds, without a server",
+        "dtcpos recover --json || mail -s 'look at your positions' me",
     )
 )
 def recover(

@@ -30,6 +30,7 @@ from dtcpos.dtc import (
     SecurityDefinitionForSymbolRequest,
     SecurityDefinitionReject,
     SecurityDefinitionResponse,
+    SecurityDefinitionResponseV2,
     SecurityType,
     TradeAccountResponse,
     TradeAccountsRequest,
@@ -73,10 +74,9 @@ def answer(venue: Venue, request: Message, now: float) -> list[Message]:
             return _balances(venue, request)
         case ExchangeListRequest():
             return _exchanges(venue, request)
-        case SecurityDefinitionForSymbolRequest():
-            return [_definition(venue, request)]
         case _:
-            return []
+            assert isinstance(request, SecurityDefinitionForSymbolRequest)
+            return [_definition(venue, request)]
 
 
 def reject(request: Message, text: str) -> Message:
@@ -92,8 +92,8 @@ _REJECTS: dict[type[Message], Callable[..., Message]] = {
     CurrentPositionsRequest: lambda asked, text: CurrentPositionsReject(RequestID=asked.RequestID, RejectText=text),
     OpenOrdersRequest: lambda asked, text: OpenOrdersReject(RequestID=asked.RequestID, RejectText=text),
     AccountBalanceRequest: lambda asked, text: AccountBalanceReject(RequestID=asked.RequestID, RejectText=text),
-    SecurityDefinitionForSymbolRequest: lambda r, text: SecurityDefinitionReject(
-        RequestID=r.RequestID, RejectText=text
+    SecurityDefinitionForSymbolRequest: lambda asked, text: SecurityDefinitionReject(
+        RequestID=asked.RequestID, RejectText=text
     ),
     MarketDataRequest: lambda asked, text: MarketDataReject(SymbolID=asked.SymbolID, RejectText=text),
 }
@@ -272,7 +272,9 @@ def _definition(venue: Venue, request: SecurityDefinitionForSymbolRequest) -> Me
     terms = venue.instruments.get(request.Symbol)
     if terms is None:
         return SecurityDefinitionResponse(RequestID=request.RequestID, IsFinalMessage=1)
-    return SecurityDefinitionResponse(
+    # 510 is the same with doubles for the floats of 507.
+    kind = SecurityDefinitionResponseV2 if venue.dialogue.definition_type == 510 else SecurityDefinitionResponse
+    return kind(
         RequestID=request.RequestID,
         Symbol=terms.symbol,
         SecurityType=SecurityType.FUTURES,

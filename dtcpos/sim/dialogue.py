@@ -31,7 +31,7 @@ The venue, above the line `--`:
                                            on, or connected
   account NAME [balance MONEY] [no-position-after] [no-positions] [disabled]
   symbol SYMBOL tick T value V [multiplier M] [currency USD] [format 2] [description TEXT]      value: money per tick
-  exchange NAME
+  exchange NAME                    definitions 507|510
 
 Before the script, in the order of time:
   held ACCOUNT SYMBOL QUANTITY @ PRICE                     a position whose fills nobody knows any more
@@ -197,6 +197,7 @@ _TERMS: dict[str, Callable[[Words, Dialogue], _Terms]] = {
         "credentials": (words.word("user name", size_max=31), words.word("password", size_max=31))
     },
     "ticks": lambda words, _: {"tick_type": words.choice("tick type", _TICK_TYPES)},
+    "definitions": lambda words, _: {"definition_type": words.choice("definition type", {"507": 507, "510": 510})},
     "history-order": lambda words, _: {"newest_first": words.choice("order", {"oldest": False, "newest": True})},
     "start": _start,
     "account": _account,

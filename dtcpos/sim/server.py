@@ -175,10 +175,14 @@ class SimulatedServer:
         except OSError:
             # The client has gone again before we came to it.
             return
-        client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:
-            client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            client.close()
+            return
         session = VenueSession(self.performance, fixed_encoding=self._fixed_encoding)
         session.start(self._clock())
         self.sessions.append(session)

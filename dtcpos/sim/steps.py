@@ -344,7 +344,7 @@ class Dialogue:
 
     `fixed_encoding` None means any encoding the client asks for. `heartbeat_s` is how often the server beats besides
     what the client asked for. `credentials` is the name and password a logon must give. `tick_type` is the message type
-    trades in the market are sent as.
+    trades in the market are sent as, `definition_type` that of security definitions.
     """
 
     name: str
@@ -355,6 +355,7 @@ class Dialogue:
     heartbeat_s: float | None = None
     credentials: tuple[str, str] | None = None
     tick_type: int = 107
+    definition_type: int = 507
     newest_first: bool = False
     states_extremes: bool = False
     start: Start = Start.QUIET

@@ -67,6 +67,8 @@ class Venue:
         self.holdings: dict[tuple[str, str], Holding] = {}
         self.last_trades: dict[str, tuple[Decimal, Decimal, float]] = {}
         self.quotes: dict[str, tuple[Decimal, Decimal]] = {}
+        # Every fill asks for the children of its order, and a burst has a hundred thousand orders.
+        self._by_parent: dict[tuple[str, str], list[VenueOrder]] = {}
         self._told: list[Execution] = []
         self._ordinal = 0
 
@@ -233,11 +235,8 @@ class Venue:
         return news
 
     def _children(self, order: VenueOrder) -> list[VenueOrder]:
-        return [
-            child
-            for child in self.orders.values()
-            if order.order_id and child.parent_id == order.order_id and child.is_working
-        ]
+        key = (order.account, order.order_id)
+        return [child for child in self._by_parent.get(key, ()) if child.is_working]
 
     def _correct(self, step: steps.Correct) -> list[News]:
         key = (step.account, step.execution_id)
@@ -268,6 +267,8 @@ class Venue:
             received_s=now,
         )
         self.orders[step.account, step.order_id] = order
+        if order.parent_id:
+            self._by_parent.setdefault((order.account, order.parent_id), []).append(order)
         return [reports.order_update(self, order, OrderUpdateReason.NEW_ORDER_ACCEPTED)]
 
     def _replace(self, step: steps.Replace) -> list[News]:
@@ -287,6 +288,8 @@ class Venue:
         for other in self.orders.values():
             other.oco_id = new_id if other.oco_id == order.order_id else other.oco_id
             other.parent_id = new_id if other.parent_id == order.order_id else other.parent_id
+        if children := self._by_parent.pop((order.account, order.order_id), None):
+            self._by_parent[order.account, new_id] = children
         order.order_id = new_id
         self.orders[order.account, new_id] = order
 

@@ -40,7 +40,10 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _named(error, path) from error
     try:
-        _identify(connection, path)
+        if not _identify(connection, path):
+            # A fill dirties eight pages, and a commit writes each whole: at half the default size one takes 1.2 times a
+            # bare commit instead of 1.3, and groups of fills are as fast.
+            connection.execute("PRAGMA page_size = 2048")
         connection.execute("PRAGMA journal_mode = WAL")
         configure_writer(connection)
     except sqlite3.Error as error:
@@ -56,9 +59,8 @@ def configure_writer(connection: sqlite3.Connection) -> None:
     """Set what holds for a connection and not for its file."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # With fills in groups of 512, pages kept at hand and a longer log before it is copied back are worth a tenth.
+    # 32 MiB: the default of 2 MiB is less than the indexes of an active account.
     connection.execute("PRAGMA cache_size = -32768")
-    connection.execute("PRAGMA wal_autocheckpoint = 4000")
     # macOS only, where fsync may leave the bytes in the drive's cache; elsewhere it changes nothing.
     connection.execute("PRAGMA fullfsync = ON")
 

@@ -85,9 +85,9 @@ _SIGHTINGS: Final = _by_group(f"SELECT {listed(SIGHTING)} FROM sightings WHERE f
 _OF_KEY: Final = f"FROM fill f WHERE f.account = ? AND f.symbol = ? AND {CURRENT}"
 # By the fill's own time or by that of a sighting, which may lie hours apart where a log was read in the wrong zone.
 _OF_KEY_AFTER: Final = (
-    "FROM fill f WHERE f.id IN (SELECT id FROM fill WHERE account = ?1 AND symbol = ?2 AND time >= ?3 "
-    "UNION SELECT fill_id FROM sighting WHERE account = ?1 AND time >= ?3) "
-    f"AND +f.account = ?1 AND +f.symbol = ?2 AND {CURRENT}"
+    "FROM fill f WHERE f.id IN (SELECT id FROM fill WHERE account = ? AND symbol = ? AND time >= ? "
+    "UNION SELECT fill_id FROM sighting WHERE account = ? AND time >= ?) "
+    f"AND +f.account = ? AND +f.symbol = ? AND {CURRENT}"
 )
 _LATEST_OF_KEY: Final = f"SELECT f.time {_OF_KEY} ORDER BY f.time DESC LIMIT 1"
 _SEEN_LIVE_AND_PAST: Final = (
@@ -186,7 +186,8 @@ class LedgerQueries:
         of_key, parameters = _OF_KEY, [account, symbol]
         if after is not None:
             of_key = _OF_KEY_AFTER
-            parameters.append(next_second_text(after))
+            bound = next_second_text(after)
+            parameters = [account, symbol, bound, account, bound, account, symbol]
         fills = self._nouns(fill_of, f"SELECT {listed(FILL, 'f')} {of_key} ORDER BY f.id", parameters)
         further: dict[int, list[Sighting]] = {}
         for sighting in self._nouns(sighting_of, _SIGHTED_AGAIN.replace("{of_key}", of_key), parameters):
@@ -295,7 +296,7 @@ class LedgerQueries:
     def _stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
         try:
             # Not `yield from`: leaving early would close the cursor, which a connection closed before it refuses.
-            for row in self._connection.execute(sql, parameters):
+            for row in self._connection.execute(sql, parameters):  # noqa: UP028
                 yield row
         except sqlite3.Error as error:
             raise self._refusal(error) from error

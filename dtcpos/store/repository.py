@@ -120,7 +120,9 @@ class PositionRepository(LedgerQueries):
         super().__init__(database.conn, path)
         self.database = database
         self._transaction = _Transaction(self)
-        self._file = _identity_of(path)
+        self._place = os.fspath(path)
+        self._file = _identity_of(self._place)
+        self._has_traded = False
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = True, create_folder: bool = False) -> PositionRepository:
@@ -218,10 +220,11 @@ class PositionRepository(LedgerQueries):
     def put_positions(self, positions: Sequence[Position]) -> None:
         """Store what booking made of several positions; what others keep in their rows stays.
 
-        A row whose position has become a trade meanwhile, as when a fill reverses it, is begun anew.
+        A row whose position became a trade in this transaction, as when a fill reverses it, is begun anew.
         """
         rows = [position_row(position) for position in positions]
-        self._write(_DELETE_TRADED, [(*row[:3], row[_OPENED_BY]) for row in rows])
+        if self._has_traded:
+            self._write(_DELETE_TRADED, [(*row[:3], row[_OPENED_BY]) for row in rows])
         self._write(_UPSERT_POSITION, rows)
 
     def remove_position(self, key: PositionKey) -> None:
@@ -235,6 +238,7 @@ class PositionRepository(LedgerQueries):
         before that row is removed or replaced.
         """
         assert self._connection.in_transaction, "the trade and its position change together or not at all"
+        self._has_traded = True
         last = self._rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'trade'")[0][0]
         ids = list(range(last + 1, last + 1 + len(trades)))
         self._write(_INSERT_TRADE, [trade_row(trade, trade_id) for trade, trade_id in zip(trades, ids, strict=True)])
@@ -360,6 +364,7 @@ class _Transaction:
         assert not repository._connection.in_transaction, "transactions do not nest"
         try:
             repository._connection.execute("BEGIN IMMEDIATE")
+            repository._has_traded = False
         except sqlite3.Error as error:
             raise repository._refusal(error) from error
 
@@ -398,7 +403,7 @@ def _prepare_folder(folder: Path, *, create: bool) -> None:
         raise LedgerUnwritable(f"folder {folder} does not exist; make it or name another with --db")
 
 
-def _identity_of(path: Path | str) -> tuple[int, int] | None:
+def _identity_of(path: str) -> tuple[int, int] | None:
     """Return what tells the file at the path from any other, None where it cannot go away while it is open."""
     if path == _NO_FILE or os.name == "nt":
         return None
@@ -411,5 +416,5 @@ def _identity_of(path: Path | str) -> tuple[int, int] | None:
 
 def _refuse_moved(repository: PositionRepository) -> None:
     # A deleted file goes on taking commits that nobody can ever read.
-    if repository._file != _identity_of(repository.path):
+    if repository._file != _identity_of(repository._place):
         raise LedgerUnwritable(f"ledger {repository.path} is no longer at its path; put it back and start again")

@@ -20,6 +20,7 @@ from dtcpos.dtc import (
     PositionUpdate,
     SecurityDefinitionForSymbolRequest,
     SecurityDefinitionResponse,
+    SecurityDefinitionResponseV2,
     TradeAccountResponse,
     TradeAccountsRequest,
 )
@@ -183,6 +184,15 @@ def test_a_definition_states_money_per_increment() -> None:
             Currency="EUR",
         )
     ]
+
+
+@pytest.mark.parametrize("encoding", [Encoding.BINARY, Encoding.JSON, Encoding.JSON_COMPACT])
+def test_a_definition_may_come_in_doubles(encoding: Encoding) -> None:
+    """P4: 510, where 0.01 is exact."""
+    room = Room(terms="definitions 510\nsymbol CLZ26 tick 0.01 value 10")
+    (definition,) = room.connect(encoding).ask(SecurityDefinitionForSymbolRequest(RequestID=7, Symbol="CLZ26"))
+    assert isinstance(definition, SecurityDefinitionResponseV2)
+    assert (definition.MinPriceIncrement, definition.CurrencyValuePerIncrement) == (0.01, 10.0)
 
 
 @pytest.mark.parametrize("encoding", Encoding)

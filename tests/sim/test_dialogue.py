@@ -35,6 +35,7 @@ def test_terms_of_the_venue_are_read() -> None:
         extremes on
         user ann secret
         ticks 147
+        definitions 510
         history-order newest
         start quiet 500ms
         exchange CME
@@ -48,6 +49,7 @@ def test_terms_of_the_venue_are_read() -> None:
     assert (dialogue.heartbeat_s, dialogue.quiet_s, dialogue.start) == (2.0, 0.5, Start.QUIET)
     assert (dialogue.trading, dialogue.market_data, dialogue.states_extremes) == (False, False, True)
     assert (dialogue.credentials, dialogue.tick_type, dialogue.newest_first) == (("ann", "secret"), 147, True)
+    assert dialogue.definition_type == 510
     assert dialogue.exchanges == ("CME",)
     assert dialogue.accounts == (
         steps.AccountTerms(name="120005", balance=Decimal(25000), is_disabled=True),

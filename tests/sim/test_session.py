@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dtcpos.dtc import (
+    AccountBalanceRequest,
     CurrentPositionsReject,
     CurrentPositionsRequest,
     Encoding,
@@ -17,7 +18,9 @@ from dtcpos.dtc import (
     LogonRequest,
     LogonResponse,
     MarketDataFeedStatus,
+    MarketDataRequest,
     MarketDepthRequest,
+    OpenOrdersRequest,
     OrderUpdate,
     PositionUpdate,
     SecurityDefinitionForSymbolRequest,
@@ -289,8 +292,6 @@ def test_requests_can_be_rejected_left_alone_and_answered_again() -> None:
 @pytest.mark.parametrize("kind", ["history", "positions", "orders", "balances", "definitions", "market-data"])
 def test_a_rejection_has_a_form_of_its_own_for_each_kind(kind: str) -> None:
     """N11: 308, 307, 302, 602, 509 and 103."""
-    from dtcpos.dtc import AccountBalanceRequest, MarketDataRequest, OpenOrdersRequest
-
     asked = {
         "history": (HistoricalOrderFillsRequest(RequestID=1), 308),
         "positions": (CurrentPositionsRequest(RequestID=1), 307),

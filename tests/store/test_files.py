@@ -303,7 +303,7 @@ def test_a_damaged_page_is_found(tmp_path: Path) -> None:
     """N15: what SQLite itself can see is reported in its words."""
     path = ledger(tmp_path / "l.db")
     content = bytearray(path.read_bytes())
-    content[4096 * 4 : 4096 * 5] = b"\xaa" * 4096
+    content[2048 * 4 : 2048 * 5] = b"\xaa" * 2048
     path.write_bytes(content)
     with LedgerReader.open(path) as reader:
         assert reader.integrity(indexes=True) != "ok"

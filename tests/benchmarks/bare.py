@@ -1,0 +1,115 @@
+"""The bare loops everything is measured against, and how a ratio is taken and printed.
+
+A ratio compares two loops of one run: they take turns, so that both meet the same noise, and what is printed is the
+median of the ratios of the turns with their range. Absolute figures on another machine mean nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+GROUP = 512
+
+# What anybody would write who wants to know what is held and to count an execution once.
+_SCHEMA = """
+CREATE TABLE fill (id INTEGER PRIMARY KEY, account TEXT, symbol TEXT, side TEXT, quantity TEXT, price TEXT, time TEXT,
+    execution_id TEXT, order_id TEXT, UNIQUE (account, execution_id));
+CREATE TABLE position (account TEXT, symbol TEXT, quantity TEXT, cost TEXT, realized TEXT, updated_at TEXT,
+    PRIMARY KEY (account, symbol));
+"""
+_INSERT = "INSERT INTO fill VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPSERT = (
+    "INSERT INTO position VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, symbol) DO UPDATE SET "
+    "quantity = excluded.quantity, cost = excluded.cost, realized = excluded.realized, updated_at = excluded.updated_at"
+)
+
+Row = tuple[object, ...]
+
+
+class BareLedger:
+    """A fill inserted and a position upserted by `sqlite3` alone, WAL and every commit flushed."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(_SCHEMA)
+        self._rows = iter([_rows_of(number) for number in range(1, count + 1)])
+
+    def write(self, count: int) -> None:
+        """Write so many fills, each with its position, in one transaction."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        for _, (fill, position) in zip(range(count), self._rows, strict=False):
+            execute(_INSERT, fill)
+            execute(_UPSERT, position)
+        execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _rows_of(number: int) -> tuple[Row, Row]:
+    moment, account, symbol = "2026-11-22T14:30:01.250000Z", ("Sim1", "120005")[number % 2], ("MESZ26", "ESZ26")[number % 2]
+    fill = (number, account, symbol, "BUY", "1", "5050.25", moment, f"EX-{number}", f"ORDER-{number // 4}")
+    return fill, (account, symbol, str(number % 8), "5050.25", "12.5", moment)
+
+
+def bare_backlog(path: Path, count: int) -> float:
+    """Return how many fills a second a bare loop makes durable in groups of 512."""
+    ledger = BareLedger(path, count)
+    with timed() as spent:
+        for start in range(0, count, GROUP):
+            ledger.write(min(GROUP, count - start))
+    ledger.close()
+    return count / spent[0]
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """Yield a list that holds the seconds the block took once it has ended."""
+    spent: list[float] = []
+    start = time.perf_counter()
+    yield spent
+    spent.append(time.perf_counter() - start)
+
+
+def best_rate(work: Callable[[], object], count: int, *, turns: int = 3) -> float:
+    """Return how often a second something was done, `count` times in each of a few turns, in the fastest of them."""
+    fastest = float("inf")
+    for _ in range(turns):
+        with timed() as spent:
+            work()
+        fastest = min(fastest, spent[0])
+    return count / fastest
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """Return the median and the range of some ratios in words."""
+    return f"{statistics.median(ratios):5.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+class Report:
+    """The table that is printed at the end."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, number: str, what: str, ratio: str, target: str, detail: str = "") -> None:
+        self._lines.append(f"{number:<4}{what:<48}{ratio:<26}{target:<16}{detail}")
+
+    def text(self) -> str:
+        heading = f"{'':<4}{'ratio to a bare loop in the same run':<48}{'median  (range)':<26}{'target':<16}in figures"
+        return "\n".join(["", heading, *self._lines])
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which this share of the values lies."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
