@@ -1,0 +1,58 @@
+"""Marks: excursions over the life of a position, and the band in which a tick has nothing to teach."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dtcpos.booking import flat, fold, mark, quiet_band, unrealized
+from dtcpos.model import Position
+from tests.notation import KEY, fill, fills
+
+D = Decimal
+
+
+def held(text: str) -> Position:
+    return fold(flat(KEY), fills(text))[-1].after
+
+
+def test_scaling_in_does_not_apply_old_lows_to_new_lots() -> None:
+    """P7: long 1 @5000, low 4990, add 2 @4992, high 5010: the worst is -10 points, not -14."""
+    position = mark(held("+1 @ 5000"), D(4990))  # -10
+    position = fold(position, [fill("+2 @ 4992", 5)])[-1].after  # at 4992: -8
+    position = mark(position, D(5010))  # 10 + 2 x 18 = 46
+    assert (position.mae, position.mfe) == (D(-10), D(46))
+    assert (position.price_min, position.price_max) == (D(4990), D(5010))
+
+
+def test_scaling_out_keeps_what_was_realized() -> None:
+    """P7: long 2 @5000, one out at 5010, then low 4980: the worst is -10 points, not -40."""
+    position = mark(held("+2 @ 5000, -1 @ 5010"), D(4980))
+    assert position.mae == D(-10)
+
+
+def test_unrealized_is_signed_and_unknown_where_the_cost_is() -> None:
+    """P10: quantity times price minus cost."""
+    assert unrealized(held("-2 @ 5000"), D(4990)) == 20
+    assert unrealized(held("+1 @ ?"), D(4990)) is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["+1 @ 5000", "-1 @ 5000", "+2 @ 5000, -1 @ 5010", "+1 @ 5000, +2 @ 4992", "-3 @ 1.08455"]),
+    st.lists(st.decimals(min_value=-50, max_value=50, places=5), max_size=5),
+    st.decimals(min_value=-60, max_value=60, places=5),
+)
+def test_nothing_inside_the_band_changes_anything(text: str, walk: list[Decimal], step: Decimal) -> None:
+    """F3: a tick the band lets pass unseen is one `mark` would not have learned from."""
+    position = held(text)
+    entry = position.price_min
+    assert entry is not None
+    for each in walk:
+        position = mark(position, entry + each)
+    low, high = quiet_band(position)
+    price = entry + step
+    assume(low <= float(price) <= high)
+    assert mark(position, price) is position
