@@ -13,14 +13,14 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 from attrs import field, frozen
 
 from dtcpos.dtc import Encoding, State
-from dtcpos.errors import CannotConnect, ConnectionLost, RemoteProtocolError
+from dtcpos.errors import CannotConnect, RemoteProtocolError, UsageError
 from dtcpos.keeper import PositionKeeper
 from dtcpos.updates import SessionUpdate, Update
 
@@ -80,7 +80,8 @@ class Follower:
 
     `publish` gets every list of updates, already durable. `should_stop` is asked between reads. With `once` the
     session ends as soon as it is synced, and a connection that cannot be made or is lost is tried again for
-    `timeout_s` seconds only. `capture` gets a copy of every byte received. `encodings` are tried in turn, each with
+    `timeout_s` seconds only. `capture` names a file for a copy of every byte received; later sessions get names of
+    their own, `name.2`, because each begins its encoding anew. `encodings` are tried in turn, each with
     whether to ask for it or to take the server as fixed to it, until one leads to a logon.
     """
 
@@ -90,7 +91,7 @@ class Follower:
     should_stop: Callable[[], bool] = lambda: False
     once: bool = False
     timeout_s: float = 60.0
-    capture: BinaryIO | None = None
+    capture: Path | None = None
     encodings: Sequence[tuple[Encoding, bool]] = ((Encoding.BINARY, True),)
     clock: Clock = time.time
     random: random.Random = field(factory=random.Random)
@@ -101,14 +102,17 @@ class Follower:
         Raises CannotConnect, LogonRefused, ConnectionLost or RemoteProtocolError where the run ends without being
         asked to, and any LedgerError.
         """
+        # Before anything is connected: a second follower must be refused even while no server answers.
+        self.keeper.claim(now=self.clock())
         give_up_at = self.clock() + self.timeout_s if self.once else None
         address, followed, attempts = self.address, 0, 0
         manners = itertools.cycle(self.encodings)
+        sessions = itertools.count(1)
         encoding, negotiate = next(manners)
         while not self.should_stop():
             self.keeper.speak(encoding, negotiate=negotiate)
             try:
-                lost_because = self._session(address)
+                lost_because = self._session(address, number=next(sessions))
             except OSError as error:
                 lost_because = f"cannot reach {address}: {_words(error)}"
             if lost_because is None:
@@ -138,15 +142,19 @@ class Follower:
         while (left := now + pause_s - self.clock()) > 0 and not self.should_stop():
             time.sleep(min(left, 0.1))
 
-    def _session(self, address: Address) -> str | None:
+    def _session(self, address: Address, *, number: int) -> str | None:
         """Run one connection to its end; None if it ended because we wanted it to, else why it was lost."""
-        with closing(_connected(address)) as peer, selectors.DefaultSelector() as selector:
+        with (
+            closing(_connected(address)) as peer,
+            selectors.DefaultSelector() as selector,
+            self._captured(number) as capture,
+        ):
             selector.register(peer, selectors.EVENT_READ)
             self.publish(self.keeper.start(now=self.clock()))
             try:
                 while not self._is_over():
                     self._send(peer)
-                    self._receive(peer, selector)
+                    self._receive(peer, selector, capture)
                 if self.keeper.state in (State.CLOSED, State.FAILED):
                     return self._lost_reason()
                 self.publish(self.keeper.stop(now=self.clock()))
@@ -166,7 +174,17 @@ class Follower:
         if owed:
             peer.sendall(owed)
 
-    def _receive(self, peer: socket.socket, selector: selectors.BaseSelector) -> None:
+    def _captured(self, number: int) -> AbstractContextManager[BinaryIO | None]:
+        if self.capture is None:
+            return nullcontext()
+        path = self.capture if number == 1 else self.capture.with_name(f"{self.capture.name}.{number}")
+        try:
+            # Unbuffered: what led to a crash is what the capture is wanted for.
+            return path.open("wb", buffering=0)
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {_words(error)}; choose another --capture") from error
+
+    def _receive(self, peer: socket.socket, selector: selectors.BaseSelector, capture: BinaryIO | None) -> None:
         now, deadline = self.clock(), self.keeper.next_deadline()
         wait_s = _IDLE_WAIT_S if deadline is None else min(max(deadline - now, 0.0), _IDLE_WAIT_S)
         has_pending = isinstance(peer, ssl.SSLSocket) and peer.pending() > 0
@@ -176,8 +194,8 @@ class Follower:
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
                 received = None
             if received is not None:
-                if self.capture is not None:
-                    self.capture.write(received)
+                if capture is not None:
+                    capture.write(received)
                 self.publish(self.keeper.receive_data(received, now=self.clock()))
         now = self.clock()
         deadline = self.keeper.next_deadline()
@@ -214,6 +232,3 @@ def following(keeper: PositionKeeper) -> Iterator[PositionKeeper]:
         yield keeper
     finally:
         keeper.stop(now=time.time())
-
-
-__all__ = ["Address", "ConnectionLost", "Encoding", "Follower", "address_of", "following", "tls_context"]

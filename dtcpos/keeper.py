@@ -132,12 +132,16 @@ class PositionKeeper:
         """Choose the encoding of the next session; without `negotiate` the server is taken to be fixed to it."""
         self._wants = evolve(self._wants, encoding=encoding, negotiate=negotiate)
 
-    def start(self, *, now: float) -> list[Update]:
-        """Begin a session on a connected socket."""
+    def claim(self, *, now: float) -> None:
+        """Become the one process that keeps this ledger; `start` does it too. Raises LedgerLocked."""
         if self._lock is None and isinstance(self._repository.path, Path):
             lock = WriterLock(self._repository.path)
             lock.acquire(now)
             self._lock = lock
+
+    def start(self, *, now: float) -> list[Update]:
+        """Begin a session on a connected socket."""
+        self.claim(now=now)
         self._posting.reload()
         self._session = Session(self._repository, self._posting, self._wants)
         self._session.connection.start(now)

@@ -146,6 +146,7 @@ class Pair:
                 self.now += STEP_S
                 self.connect()
                 over_at = None
+                continue
             due = self._next_deadline()
             if self.performance.is_over:
                 over_at = self.now if over_at is None else over_at
@@ -340,8 +341,6 @@ def trade_words(trade: Trade) -> str:
         None if notional is None else rounded_quotient(notional, trade.total_quantity)
         for notional in (trade.opened_notional, trade.closed_notional)
     )
-    if trade.direction != "LONG":
-        assert trade.direction == "SHORT"
     return (
         f"{trade.key.account} {trade.direction} {number_words(trade.total_quantity)} {trade.key.symbol} "
         f"{number_words(entry)} to {number_words(exit_)} = {number_words(trade.realized)}"

@@ -27,7 +27,7 @@ from dtcpos.cli.session import (
 )
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.standings import Standing, standings
-from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerMissing
+from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerLocked, LedgerMissing
 from dtcpos.model import Break, Status
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection
@@ -84,7 +84,7 @@ def recover(
         try:
             backfilled, unfinished = _synced(wishes, settings, db)
             is_proved = True
-        except CannotConnect as error:
+        except (CannotConnect, LedgerLocked) as error:
             print(f"dtcpos: {error}; listing what the ledger holds", file=sys.stderr)
     with LedgerReader.open(path) as reader:
         found = standings(reader, Selection(), settings, utc_now())

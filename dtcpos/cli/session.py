@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -103,8 +103,7 @@ def session(
     address = address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
     username = wanted.username if wishes.username is None else wishes.username
     path = ledger_path(db)
-    with ExitStack() as open_files:
-        repository = open_files.enter_context(PositionRepository.open(path, create_folder=db is None))
+    with PositionRepository.open(path, create_folder=db is None) as repository:
         keeper = PositionKeeper(
             repository,
             mode_rules=dict(settings.accounts),
@@ -118,13 +117,6 @@ def session(
             market_data=wishes.market_data,
             one_position_per_account=settings.guards.one_position_per_account,
         )
-        capture = None
-        if wishes.capture is not None:
-            try:
-                capture = open_files.enter_context(wishes.capture.open("wb"))
-            except OSError as error:
-                words = error.strerror or str(error)
-                raise UsageError(f"cannot write {wishes.capture}: {words}; choose another --capture") from error
         follower = Follower(
             keeper=keeper,
             address=address,
@@ -132,7 +124,7 @@ def session(
             should_stop=stop_asked(),
             once=wishes.once,
             timeout_s=wishes.timeout_s,
-            capture=capture,
+            capture=wishes.capture,
             encodings=_manners(wishes.encoding or wanted.encoding),
         )
         with following(keeper):

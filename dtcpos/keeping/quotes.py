@@ -35,7 +35,8 @@ from dtcpos.translate import decimal_of_float32, instrument_of, moment_of, trade
 from dtcpos.updates import FillUpdate, Update
 
 FLUSH_S = 0.1
-_ANSWER_S = 10.0
+# A server that serves definitions answers at once; one that does not know the request never does.
+_ANSWER_S = 2.0
 _FEED_AVAILABLE = 2
 # A range of its own, so that no answer is taken for one of another conversation.
 _FIRST_REQUEST_ID = 500_000
@@ -51,6 +52,7 @@ class Quotes:
         self._posting = posting
         self._repository = repository
         self._wants_trades = market_data
+        self.has_definitions = True
         self._ids: dict[str, int] = {}
         self._symbols: dict[int, str] = {}
         self._written: dict[int, int] = {}
@@ -65,6 +67,11 @@ class Quotes:
     def next_deadline(self) -> float | None:
         """Return when something of this is due."""
         return min((due for due in (self._flush_at, self._asking_until) if due is not None), default=None)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every definition asked for has come, or is not going to."""
+        return not self.has_definitions or (self._asking_until is None and not self._undefined)
 
     def is_due(self, now: float) -> bool:
         """Whether excursions must be written now."""
@@ -93,10 +100,12 @@ class Quotes:
             self._subscribe(symbols)
         self._undefined.extend(symbol for symbol in symbols if symbol not in self._asked)
         self._asked.update(symbols)
-        if self._asking_until is not None and now < self._asking_until:
-            return
+        if self._asking_until is not None:
+            if now < self._asking_until:
+                return
+            self.has_definitions = False
         self._asking_until = None
-        if self._undefined:
+        if self._undefined and self.has_definitions:
             self._last_request_id += 1
             self._asking_until = now + _ANSWER_S
             request = SecurityDefinitionForSymbolRequest(

@@ -161,7 +161,8 @@ class Session:
 
     def settle(self) -> SyncedUpdate | None:
         """End the synchronisation once every question has ended; returns what there is to say of it, once."""
-        if self.state is not State.SYNCING or not self._sync.is_idle or not self.checking.is_settled:
+        is_settled = self._sync.is_idle and self.checking.is_settled and self._quotes.is_settled
+        if self.state is not State.SYNCING or not is_settled:
             return None
         self.connection.synced()
         return SyncedUpdate(
@@ -240,6 +241,7 @@ class Session:
             case LogonStatus.SUCCESS:
                 self.server_name = response.ServerName
                 self.has_logged_on = True
+                self._quotes.has_definitions = bool(response.SecurityDefinitionsSupported)
                 self._sync.ask_accounts()
             case LogonStatus.RECONNECT_NEW_ADDRESS:
                 self.reconnect_address = response.ReconnectAddress

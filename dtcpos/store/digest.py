@@ -13,7 +13,7 @@ from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE,
 _CONTENT: Final = (
     ("account", ("account", "mode"), "account"),
     ("fill", tuple(column for column in FILL if column != "booked_at"), "id"),
-    ("sighting", tuple(column for column in SIGHTING if column != "seen_at"), "fill_id, source"),
+    ("resighting", tuple(column for column in SIGHTING if column != "seen_at"), "fill_id, source"),
     ("open_position", tuple(c for c in OPEN_POSITION if c != "updated_at"), "mode, account, symbol"),
     ("trade", (*TRADE[1:], *SNAPSHOT), "account, symbol, opened_by, exit_time"),
 )

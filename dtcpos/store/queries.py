@@ -71,7 +71,7 @@ _EXECUTED: Final = _by_group(
     "WHERE f.account = ? AND f.execution_id IN ({ids}) AND f.execution_id <> ''"
 )
 _SIGHTED: Final = _by_group(
-    "SELECT s.execution_id, s.fill_id, newer.id FROM sighting s LEFT JOIN fill newer ON newer.supersedes = s.fill_id "
+    "SELECT s.execution_id, s.fill_id, newer.id FROM resighting s LEFT JOIN fill newer ON newer.supersedes = s.fill_id "
     "WHERE s.account = ? AND s.execution_id IN ({ids}) AND s.execution_id <> ''"
 )
 _NEWER: Final = _by_group("SELECT supersedes, max(id) FROM fill WHERE supersedes IN ({ids}) GROUP BY supersedes")
@@ -80,22 +80,22 @@ _OF_ORDERS: Final = _by_group(
     f"SELECT {listed(FILL, 'f')} FROM fill f WHERE f.account = ? AND f.order_id IN ({{ids}}) AND f.order_id <> '' "
     f"AND {CURRENT} ORDER BY f.id"
 )
-_SIGHTINGS: Final = _by_group(f"SELECT {listed(SIGHTING)} FROM sightings WHERE fill_id IN ({{ids}})")
+_SIGHTINGS: Final = _by_group(f"SELECT {listed(SIGHTING)} FROM sighting WHERE fill_id IN ({{ids}})")
 
 _OF_KEY: Final = f"FROM fill f WHERE f.account = ? AND f.symbol = ? AND {CURRENT}"
 # By the fill's own time or by that of a sighting, which may lie hours apart where a log was read in the wrong zone.
 _OF_KEY_AFTER: Final = (
     "FROM fill f WHERE f.id IN (SELECT id FROM fill WHERE account = ? AND symbol = ? AND time >= ? "
-    "UNION SELECT fill_id FROM sighting WHERE account = ? AND time >= ?) "
+    "UNION SELECT fill_id FROM resighting WHERE account = ? AND time >= ?) "
     f"AND +f.account = ? AND +f.symbol = ? AND {CURRENT}"
 )
 _LATEST_OF_KEY: Final = f"SELECT f.time {_OF_KEY} ORDER BY f.time DESC LIMIT 1"
 _SEEN_LIVE_AND_PAST: Final = (
-    "SELECT s.fill_id FROM sighting s JOIN fill f ON f.id = s.fill_id WHERE s.account = ? "
+    "SELECT s.fill_id FROM resighting s JOIN fill f ON f.id = s.fill_id WHERE s.account = ? "
     "AND (s.source = 'BACKFILL' AND f.source = 'LIVE' OR s.source = 'LIVE' AND f.source = 'BACKFILL') "
     "ORDER BY s.fill_id DESC LIMIT 16"
 )
-_SIGHTED_AGAIN: Final = f"SELECT {listed(SIGHTING)} FROM sighting WHERE fill_id IN (SELECT f.id {{of_key}})"
+_SIGHTED_AGAIN: Final = f"SELECT {listed(SIGHTING)} FROM resighting WHERE fill_id IN (SELECT f.id {{of_key}})"
 
 
 class LedgerQueries:

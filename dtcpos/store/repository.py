@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 _INSERT_FILL: Final = insert("fill", (*FILL, "checksum"))
-_INSERT_SIGHTING: Final = insert("sighting", SIGHTING)
+_INSERT_SIGHTING: Final = insert("resighting", SIGHTING)
 _INSERT_JOURNAL: Final = insert("journal", JOURNAL)
 _UPSERT_POSITION: Final = upsert("open_position", OPEN_POSITION, key=3)
 _DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"

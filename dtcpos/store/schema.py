@@ -1,7 +1,7 @@
 """The ledger's schema, one migration per released version.
 
 Invariants:
-1. `fill`, `sighting` and `journal` only grow: triggers refuse UPDATE and DELETE, and an INSERT that would replace.
+1. `fill`, `resighting` and `journal` only grow: triggers refuse UPDATE and DELETE, and an INSERT that would replace.
 2. Amounts are canonical decimal TEXT and times ISO-8601 UTC TEXT of one width, so that text order is time order.
 3. A released migration is never edited; a change is a further one, with a fixture of the version before it.
 """
@@ -59,7 +59,7 @@ CREATE INDEX fill_by_execution ON fill (account, execution_id) WHERE execution_i
 CREATE INDEX fill_by_order ON fill (account, order_id) WHERE order_id <> '';
 CREATE INDEX fill_by_superseded ON fill (supersedes) WHERE supersedes IS NOT NULL;
 
-CREATE TABLE sighting (
+CREATE TABLE resighting (
     fill_id INTEGER NOT NULL REFERENCES fill (id),
     source TEXT NOT NULL,
     account TEXT NOT NULL,
@@ -72,8 +72,8 @@ CREATE TABLE sighting (
     seen_at TEXT NOT NULL,
     PRIMARY KEY (fill_id, source)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX sighting_by_execution ON sighting (account, execution_id) WHERE execution_id <> '';
-CREATE INDEX sighting_by_time ON sighting (account, time);
+CREATE INDEX resighting_by_execution ON resighting (account, execution_id) WHERE execution_id <> '';
+CREATE INDEX resighting_by_time ON resighting (account, time);
 
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
@@ -105,8 +105,8 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a row of {table} cannot be
 # A source that has told a fill before is no news, so its row is passed over. What the fill's own source said is in the
 # fill's own row: a second row and its index for every fill would be a sixth of all the work of booking it.
 _SIGHTED_ONCE = """
-CREATE TRIGGER sighting_never_replaced BEFORE INSERT ON sighting
-WHEN EXISTS (SELECT 1 FROM sighting WHERE fill_id = NEW.fill_id AND source = NEW.source)
+CREATE TRIGGER resighting_never_replaced BEFORE INSERT ON resighting
+WHEN EXISTS (SELECT 1 FROM resighting WHERE fill_id = NEW.fill_id AND source = NEW.source)
 OR EXISTS (SELECT 1 FROM fill WHERE id = NEW.fill_id AND source = NEW.source)
 BEGIN SELECT RAISE(IGNORE); END;
 """
@@ -267,13 +267,13 @@ CREATE TABLE preference (
 """
 
 _VIEWS = """
-CREATE VIEW sightings AS
+CREATE VIEW sighting AS
 SELECT id AS fill_id, source, account, execution_id, order_id, time, time_is_exact, position_after, place,
     booked_at AS seen_at
 FROM fill
 UNION ALL
 SELECT fill_id, source, account, execution_id, order_id, time, time_is_exact, position_after, place, seen_at
-FROM sighting;
+FROM resighting;
 
 CREATE VIEW fills AS
 SELECT f.id, a.mode, f.account, f.symbol, f.side, CAST(f.quantity AS REAL) AS quantity, CAST(f.price AS REAL) AS price,
@@ -321,7 +321,7 @@ def migrations() -> Migrations:
 
 
 def _first_release(db: Database) -> None:
-    guards = [_APPEND_ONLY.format(table=table) for table in ("fill", "sighting", "journal")]
+    guards = [_APPEND_ONLY.format(table=table) for table in ("fill", "resighting", "journal")]
     guards += [_NEVER_REPLACED.format(table=table) for table in ("fill", "journal")]
     _apply(db, "".join((_LEDGER, *guards, _SIGHTED_ONCE, _PROJECTIONS, _AROUND, _VIEWS)), version=1)
 

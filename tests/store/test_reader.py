@@ -156,7 +156,7 @@ def test_people_can_ask_with_sql(repository: PositionRepository, reader: LedgerR
         ("LONG", 1.0, 25300.75)
     ]
     assert repository.database.execute("SELECT realized_points, exit_price FROM trades").fetchall() == [(1.75, 6852.0)]
-    assert repository.database.execute("SELECT count(*) FROM sightings").fetchone() == (4,)
+    assert repository.database.execute("SELECT count(*) FROM sighting").fetchone() == (4,)
     assert reader.content_hash() == repository.content_hash()
 
 

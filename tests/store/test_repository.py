@@ -230,14 +230,14 @@ def test_the_ledger_refuses_to_be_changed(repository: PositionRepository) -> Non
     with repository.transaction():
         repository.add_sightings("Sim1", [sighting(1, Source.BACKFILL, execution_id="H-1")])
     before = repository.content_hash()
-    for table in ("fill", "sighting", "journal"):
+    for table in ("fill", "resighting", "journal"):
         for attempt in (f"UPDATE {table} SET account = 'x'", f"DELETE FROM {table}"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 repository.database.conn.execute(attempt)
     for table in ("fill", "journal"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             repository.database.conn.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
-    repository.database.conn.execute("INSERT OR REPLACE INTO sighting SELECT * FROM sighting")
+    repository.database.conn.execute("INSERT OR REPLACE INTO resighting SELECT * FROM resighting")
     assert repository.content_hash() == before
 
 
