@@ -6,7 +6,6 @@ Apart from `options`, because nothing here needs Typer, and `positions --json` s
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,26 +27,19 @@ def ledger_path(db: Path | None) -> Path:
     """Return the ledger's place: the option or DTCPOS_DB, else the platform's user data folder."""
     if db is not None:
         return db
-    return _own_folder("XDG_DATA_HOME", ".local/share") / "ledger.db"
+    # Imported where it is used: a script that names its ledger does not wait for it.
+    from platformdirs import user_data_path
+
+    return user_data_path("dtcpos", appauthor=False) / "ledger.db"
 
 
 def settings_path(config: Path | None) -> Path:
     """Return the settings' place: the option or DTCPOS_CONFIG, else the platform's config folder."""
     if config is not None:
         return config
-    return _own_folder("XDG_CONFIG_HOME", ".config") / "settings.toml"
+    from platformdirs import user_config_path
 
-
-def _own_folder(variable: str, fallback: str) -> Path:
-    # What platformdirs answers, without the 5 ms it takes to ask it.
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "dtcpos"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "dtcpos"
-    named = os.environ.get(variable, "")
-    # The XDG specification: a relative path is to be ignored.
-    return (Path(named) if named.startswith("/") else Path.home() / fallback) / "dtcpos"
+    return user_config_path("dtcpos", appauthor=False) / "settings.toml"
 
 
 def load_settings(config: Path | None) -> Settings:
