@@ -69,9 +69,8 @@ def decimal_of(value: float) -> Decimal | None:
     size = abs(value)
     if size >= _MAGNITUDE_MAX or 0 < size < _MAGNITUDE_MIN:
         return None
-    if value.is_integer():
-        return Decimal(int(value))
-    return Decimal(repr(value))
+    whole = int(value)
+    return Decimal(whole) if whole == value else Decimal(repr(value))
 
 
 def decimal_of_float32(value: float) -> Decimal | None:

@@ -243,6 +243,7 @@ def _serve(listener: socket.socket, lines: queue.SimpleQueue[str]) -> None:
                 venue.will_tell(history_frames(int(numbers[0])))
             elif word == "live":
                 assert peer is not None
+                peer.settimeout(None)
                 peer.sendall(b"".join(frames))
             else:
                 assert peer is not None

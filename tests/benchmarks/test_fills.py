@@ -57,6 +57,7 @@ def test_one_fill_at_a_time(tmp_path: Path, report: Report) -> None:
 
 def follow(feed: Feed, path: Path, on_synced: Callable[[], None], count: int) -> tuple[float, list[float]]:
     """Follow the feed until so many fills are durable; return when it was synced and when each fill was published."""
+    give_up_at = time.monotonic() + 60
     published: list[float] = []
     synced: list[float] = []
 
@@ -73,9 +74,10 @@ def follow(feed: Feed, path: Path, on_synced: Callable[[], None], count: int) ->
             keeper=keeper,
             address=Address(port=feed.port),
             publish=publish,
-            should_stop=lambda: len(published) >= count and bool(synced),
+            should_stop=lambda: time.monotonic() > give_up_at or (len(published) >= count and bool(synced)),
         )
         follower.run()
+    assert len(published) == count
     return synced[0], published
 
 
