@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,11 +21,12 @@ from attrs import evolve
 
 from dtcpos.dtc import Encoding, Logoff, LogonRequest, State
 from dtcpos.errors import DtcposError
+from dtcpos.keeping.answers import Policy
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.session import Event, Session, Wants, moment_of_clock
 from dtcpos.model import Break, Link, Position, PositionKey
 from dtcpos.store import PositionRepository, WriterLock
-from dtcpos.updates import SessionUpdate, Update
+from dtcpos.updates import AlertUpdate, SessionUpdate, Update
 
 HEARTBEAT_INTERVAL_S = 10
 REQUEST_TIMEOUT_S = 10.0
@@ -42,7 +44,8 @@ class PositionKeeper:
     any call that cannot write; nothing of such a call is booked or returned.
 
     `mode_rules` maps account names or patterns to modes, `accounts` limits what is followed, `history_days` is how far
-    back the first contact with an account asks.
+    back the first contact with an account asks. `policy` says what to do about breaks without being asked, and
+    `close_price` is the display price of the policy `close`.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword per thing a user may choose about a session
@@ -61,6 +64,8 @@ class PositionKeeper:
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         market_data: bool = True,
         one_position_per_account: bool = True,
+        policy: Policy = Policy.REPORT,
+        close_price: Decimal | None = None,
     ) -> None:
         self._repository = repository
         self._server = server
@@ -78,6 +83,8 @@ class PositionKeeper:
             history_days=history_days,
             request_timeout_s=request_timeout_s,
             market_data=market_data,
+            policy=policy,
+            close_price=close_price,
         )
         self._session = Session(repository, self._posting, self._wants)
         self._lock: WriterLock | None = None
@@ -202,8 +209,7 @@ class PositionKeeper:
         """Do work in one transaction and return its updates when the disk has them."""
         try:
             with self._repository.transaction():
-                self._notice_other_writers()
-                updates = work()
+                updates = self._notice_other_writers() + work()
                 self._session.pump(now)
         except DtcposError:
             # What was remembered may be of rows that were rolled back.
@@ -212,12 +218,17 @@ class PositionKeeper:
         self._publish()
         return updates
 
-    def _notice_other_writers(self) -> None:
+    def _notice_other_writers(self) -> list[Update]:
+        """Read again what another process has changed, and return what there is to say of it."""
         version = self._repository.data_version()
-        if version != self._file_version:
-            self._posting.reload()
-            self._session.checking.reload()
-            self._file_version = version
+        if version == self._file_version:
+            return []
+        is_first = self._file_version is None
+        before = self._posting.positions
+        self._posting.reload()
+        self._session.checking.reload()
+        self._file_version = version
+        return [] if is_first else _changes(before, self._posting.positions)
 
     def _fallen_due(self, events: Sequence[Event], now: float) -> list[Update]:
         updates = self._session.take(events, now) + self._session.fall_due(now)
@@ -271,3 +282,16 @@ class PositionKeeper:
 
     def _publish(self) -> None:
         self.positions = MappingProxyType(dict(self._posting.positions))
+
+
+def _changes(before: Mapping[PositionKey, Position], after: Mapping[PositionKey, Position]) -> list[Update]:
+    updates: list[Update] = []
+    for key in sorted(before.keys() | after.keys()):
+        was, now_is = before.get(key), after.get(key)
+        if was == now_is or (was is not None and now_is is not None and was.signed_quantity == now_is.signed_quantity):
+            continue
+        words = [f"{position.signed_quantity:+f}" if position is not None else "flat" for position in (was, now_is)]
+        updates.append(
+            AlertUpdate(kind="changed", text=f"corrected by another process: {words[0]} to {words[1]}", key=key)
+        )
+    return updates

@@ -1,7 +1,7 @@
 """Booking: pure functions from fills to positions, trades and breaks."""
 
 from dtcpos.booking.book import Booking, book, classify, flat, fold, released_cost, split_commission
-from dtcpos.booking.entries import carried_in, close_out, synthetic_id
+from dtcpos.booking.entries import adopted, carried_in, close_out, synthetic_id
 from dtcpos.booking.marks import mark, quiet_band, unrealized
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
 from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
@@ -12,6 +12,7 @@ __all__ = [
     "FRESH_FOR_S",
     "Booking",
     "Replay",
+    "adopted",
     "arranged",
     "average_price",
     "book",

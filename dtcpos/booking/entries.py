@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from dtcpos.booking.book import EXACT
 from dtcpos.booking.order import arranged
-from dtcpos.model import Fill, Position, ReportedPosition, Side, Source
+from dtcpos.model import Break, Fill, Position, ReportedPosition, Side, Source
 
 _PRICE_DIGITS = 10
 _SECOND = timedelta(seconds=1)
@@ -41,6 +41,51 @@ def close_out(position: Position, *, price: Decimal | None, time: datetime, reas
         source=Source.ADJUSTMENT,
         reason=reason,
     )
+
+
+def adopted(held: Position | None, found: Break, *, time: datetime) -> list[Fill]:
+    """Return the adjustments that make what we hold what the server states.
+
+    Lots we lack come in at the price that makes our average the server's; lots the server no longer has go out at a
+    price nobody knows, so their profit is unknown.
+    """
+    key, ours, theirs = found.key, found.held_quantity, found.reported_quantity or Decimal(0)
+    keeps_side = bool(ours) and bool(theirs) and (ours > 0) == (theirs > 0)
+    steps: list[tuple[Decimal, Decimal | None]] = []
+    if keeps_side and abs(theirs) > abs(ours):
+        steps.append((EXACT.subtract(theirs, ours), _filling_price(held, found)))
+    elif keeps_side:
+        steps.append((EXACT.subtract(theirs, ours), None))
+    else:
+        if ours:
+            steps.append((-ours, None))
+        if theirs:
+            steps.append((theirs, found.reported_average))
+    return [
+        Fill(
+            account=key.account,
+            symbol=key.symbol,
+            side=Side.BUY if signed > 0 else Side.SELL,
+            quantity=abs(signed),
+            price=price,
+            time=time + number * timedelta(microseconds=1),
+            time_is_exact=True,
+            execution_id=synthetic_id("adopted", *key[1:], ours, theirs, found.found_at, number),
+            source=Source.ADJUSTMENT,
+            flags=("adopted",),
+            reason=f"adopted from the server, which states {theirs:f} lots",
+        )
+        for number, (signed, price) in enumerate(steps)
+        if signed
+    ]
+
+
+def _filling_price(held: Position | None, found: Break) -> Decimal | None:
+    if held is None or held.cost is None or found.reported_average is None or found.reported_quantity is None:
+        return None
+    whole = Fraction(found.reported_average) * Fraction(found.reported_quantity)
+    price = (whole - Fraction(held.cost)) / (Fraction(found.reported_quantity) - Fraction(held.signed_quantity))
+    return _rounded(price)
 
 
 def carried_in(reported: ReportedPosition, fills: Sequence[Fill], *, now: datetime) -> Fill | None:
@@ -87,6 +132,9 @@ def _carried_price(reported: ReportedPosition, quantity: Decimal, fills: Iterabl
         else:
             fixed, slope = fixed * after / held, slope * after / held
         held = after
-    price = (Fraction(reported.average_price) * held - fixed) / slope
+    return _rounded((Fraction(reported.average_price) * held - fixed) / slope)
+
+
+def _rounded(price: Fraction) -> Decimal:
     rounded = round(price, _PRICE_DIGITS)
     return EXACT.divide(Decimal(rounded.numerator), Decimal(rounded.denominator))

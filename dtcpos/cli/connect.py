@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from dtcpos.cli.corrections import decimal
 from dtcpos.cli.options import AsJson, Config, Db, load_settings
 from dtcpos.cli.session import (
     Accounts,
@@ -45,9 +46,12 @@ def connect(
     ] = False,
     as_json: AsJson = False,
     policy: Annotated[
-        Literal["report", "backfill"],
-        typer.Option("--policy", help="What to do about differences: report them, or book history and nothing else."),
+        Literal["report", "backfill", "adopt", "close", "keep"],
+        typer.Option("--policy", help="What to do about breaks: only report them, or adopt, close or keep."),
     ] = "report",
+    close_price: Annotated[
+        str | None, typer.Option("--price", metavar="P", help="With --policy close: at this price; without, unknown.")
+    ] = None,
     encoding: WantedEncoding = None,
     tls: Tls = False,
     tls_ca: TlsCa = None,
@@ -65,8 +69,9 @@ def connect(
     """Log on, bring the ledger up to date, compare it with the server, then follow.
 
     Every execution is booked once and is on the disk before its line is printed. Lost connections are taken up again
-    for ever. Missed fills are always booked from history; differences that remain are breaks, shown here and by
-    `positions`. It never sends an order.
+    for ever. Missed fills are always booked from history; differences that remain are breaks. Policies: report and
+    backfill change nothing more; adopt books an adjustment to what the server states; close closes what the server no
+    longer has; keep settles a break as it is. No order is ever sent.
     """
     settings = load_settings(config)
     wishes = Wishes(
@@ -83,6 +88,8 @@ def connect(
         capture=capture,
         market_data=not no_market_data,
         once=once,
+        policy=policy,
+        close_price=None if close_price is None else decimal(close_price, "--price"),
     )
     if demo:
         if server is not None or once:

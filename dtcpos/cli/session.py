@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -81,6 +82,8 @@ class Wishes:
     capture: Path | None = None
     market_data: bool = True
     once: bool = False
+    policy: str = "report"
+    close_price: Decimal | None = None
 
 
 @contextmanager
@@ -90,6 +93,7 @@ def session(
     """Open the ledger and make a follower of the server wished for; whatever happens, the ledger is given back."""
     from dtcpos.client import Address, Follower, address_of, following, tls_context
     from dtcpos.keeper import PositionKeeper
+    from dtcpos.keeping.answers import Policy
     from dtcpos.store import PositionRepository
 
     wanted = settings.server
@@ -116,6 +120,8 @@ def session(
             request_timeout_s=wishes.request_timeout_s,
             market_data=wishes.market_data,
             one_position_per_account=settings.guards.one_position_per_account,
+            policy=Policy(wishes.policy),
+            close_price=wishes.close_price,
         )
         follower = Follower(
             keeper=keeper,

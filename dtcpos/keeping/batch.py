@@ -55,17 +55,20 @@ class Batch:
             self._disturb(known.fill)
         return Known(known.fill, (*known.sightings, sighting))
 
+    def correct(self, before: Fill, after: Fill) -> Fill:
+        """Add a row that takes the place of `before`; both places in the ledger's order are disturbed."""
+        self._disturb(before)
+        self._disturb(after)
+        return self.append(evolve(after, supersedes=before.id)).fill
+
     def _supersede(self, known: Known, fill: Fill) -> Known:
         version: Fill | None = known.fill
         while version is not None:
             if content(version) == content(fill):
                 return known
             version = self._version(version.supersedes)
-        self._disturb(known.fill)
-        self._disturb(fill)
-        return self.append(
-            evolve(fill, supersedes=known.fill.id, reason=fill.reason or "the server restated this execution")
-        )
+        restated = evolve(fill, reason=fill.reason or "the server restated this execution")
+        return Known(self.correct(known.fill, restated))
 
     def _version(self, fill_id: int | None) -> Fill | None:
         if fill_id is None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from attrs import evolve
 
 from dtcpos.booking import carried_in, compare
+from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic, by_symbol
 from dtcpos.model import Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
@@ -23,13 +25,25 @@ QUIET_S = 2.0
 # A restart may find executions that the last session was told and lost; a day covers every clock that is set wrong.
 _HISTORY_MARGIN = timedelta(days=1)
 _AGREED = "agreed"
+_ANSWERS = {Policy.ADOPT: Answer.ADOPT, Policy.CLOSE: Answer.CLOSE, Policy.KEEP: Answer.KEEP}
 _NOT_IN_SNAPSHOT = "not in the server's snapshot, which has not yet proved complete for this account"
 
 
 class Checking:
     """One session's comparisons: which accounts were compared, what must be asked again, and what differs."""
 
-    def __init__(self, repository: PositionRepository, posting: Posting, sync: Sync, *, history_days: float) -> None:
+    def __init__(
+        self,
+        repository: PositionRepository,
+        posting: Posting,
+        sync: Sync,
+        *,
+        history_days: float,
+        policy: Policy = Policy.REPORT,
+        close_price: Decimal | None = None,
+    ) -> None:
+        self._policy = policy
+        self._close_price = close_price
         self._repository = repository
         self._posting = posting
         self._sync = sync
@@ -45,6 +59,7 @@ class Checking:
         """Read contacts, breaks and verifications from the file again: another process has written."""
         self._contacts = self._repository.contacts()
         self._breaks: dict[PositionKey, Break] = {found.key: found for found in self._repository.open_breaks()}
+        self._kept: dict[PositionKey, Break] = {found.key: found for found in self._repository.kept_breaks()}
         self._verifications: dict[PositionKey, Verification] = dict(self._repository.verifications())
 
     @property
@@ -179,6 +194,10 @@ class Checking:
         instrument = self._posting.instruments.get(symbol)
         found = compare(key, held, report, instrument=instrument, found_at=moment)
         assert found is not None
+        kept = self._kept.get(key)
+        if kept is not None and _same_break(kept, found):
+            self._verify(key, None, moment, outcome=kept_words(kept))
+            return []
         before = self._breaks.get(key)
         if before is not None and _same_break(before, found):
             return [BreakUpdate(break_=before)]
@@ -187,7 +206,24 @@ class Checking:
         self._breaks[key] = evolve(found, id=self._repository.add_break(found))
         self._verify(key, None, moment, outcome="differs")
         self._journal(key, moment, "break", f"{found.kind}: held {found.held_quantity:f}", report)
-        return [BreakUpdate(break_=self._breaks[key])]
+        return [BreakUpdate(break_=self._breaks[key]), *self._answered(self._breaks[key], moment)]
+
+    def _answered(self, found: Break, moment: datetime) -> list[Update]:
+        """Carry out the policy chosen for breaks, where it does more than report them."""
+        answer = _ANSWERS.get(self._policy)
+        if answer is None or (answer is Answer.CLOSE and found.kind != "missing_there"):
+            return []
+        updates = answer_break(
+            self._repository,
+            self._posting,
+            found,
+            answer,
+            price=self._close_price,
+            reason=f"policy {self._policy}",
+            moment=moment,
+        )
+        self.reload()
+        return updates
 
     def _take_over(self, report: ReportedPosition, moment: datetime) -> list[Update]:
         """First contact: carry in what the server holds and the known fills do not explain."""

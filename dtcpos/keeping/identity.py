@@ -2,8 +2,9 @@
 
 Identity, in order: the account and the execution id where it is given; else the account, the order and its cumulative
 filled quantity. History may name executions from another namespace than the live feed; where an order's history ids
-never meet its live ids, its executions are matched as a multiset of (side, quantity, price). Times never take part,
-because the live feed knows milliseconds and history whole seconds. All functions are pure.
+never meet its live ids, its executions are matched as a multiset of (side, quantity, price). Times never decide
+whether two are one, because the live feed knows milliseconds and history whole seconds; they only pair those that
+are alike. All functions are pure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from dtcpos.booking import whole_second
 from dtcpos.booking.book import EXACT
 from dtcpos.model import Fill, Side, Sighting, Source
 
@@ -56,8 +58,7 @@ def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | Non
     # History told it first, under another name: the order's quantity, this execution included, is already booked.
     if fill.cumulative_quantity is None or _total(order) < fill.cumulative_quantity:
         return None
-    unseen = (known for known in order if not known.was_seen_by(Source.LIVE))
-    return next((known for known in unseen if content(known.fill) == content(fill)), None)
+    return _nearest(fill, (known for known in order if not known.was_seen_by(Source.LIVE)))
 
 
 def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
@@ -66,12 +67,20 @@ def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
         if fill.cumulative_quantity is not None and other.cumulative_quantity is not None:
             if fill.cumulative_quantity == other.cumulative_quantity:
                 return known
-        elif content(other) == content(fill) and not known.was_seen_by(Source.LIVE):
-            return known
         elif content(other) == content(fill) and other.time == fill.time:
             # Neither id nor cumulative quantity: the same words at the same instant are a restatement.
             return known
-    return None
+    uncounted = [known for known in order if known.fill.cumulative_quantity is None]
+    unseen = _nearest(fill, (known for known in uncounted if not known.was_seen_by(Source.LIVE)))
+    if fill.cumulative_quantity is None:
+        return unseen
+    # As many lots as the order has filled by now are booked, so this execution is among them; else it is new.
+    return (unseen or _nearest(fill, uncounted)) if _total(order) >= fill.cumulative_quantity else None
+
+
+def _nearest(fill: Fill, order: Iterable[Known]) -> Known | None:
+    alike = (known for known in order if content(known.fill) == content(fill))
+    return min(alike, key=lambda known: abs(known.fill.time - fill.time), default=None)
 
 
 def _total(order: Iterable[Known]) -> Decimal:
@@ -97,10 +106,12 @@ def history_matches(
     for known in order:
         if known.fill.id not in taken:
             candidates[content(known.fill)].append(known)
-    for index, fill in enumerate(fills):
-        if matches[index] is not None or (fill.execution_id and ids_are_shared):
-            continue
-        matches[index] = _take(candidates[content(fill)], has_id=bool(fill.execution_id))
+    unnamed = [i for i, fill in enumerate(fills) if matches[i] is None and not (fill.execution_id and ids_are_shared)]
+    # Of several that are alike, those of one second are each other: what is missing is then missing at its own time.
+    for second_counts in (True, False):
+        for index in unnamed:
+            if matches[index] is None:
+                matches[index] = _take(candidates[content(fills[index])], fills[index], second_counts=second_counts)
     return matches
 
 
@@ -109,11 +120,13 @@ def _ids_meet(matches: Iterable[Known | None], fills: Iterable[Fill]) -> bool:
     return any(known is not None and fill.execution_id in known.ids_from(Source.LIVE) for known, fill in pairs)
 
 
-def _take(candidates: list[Known], *, has_id: bool) -> Known | None:
-    # A fill that history already named is not told again under a second historical name.
+def _take(candidates: list[Known], fill: Fill, *, second_counts: bool) -> Known | None:
     for index, known in enumerate(candidates):
+        if second_counts and whole_second(known.fill.time) != whole_second(fill.time):
+            continue
+        # A fill that history already named is not told again under a second historical name.
         named = {name for name in known.ids_from(Source.BACKFILL) if name}
-        if not (has_id and named):
+        if not (fill.execution_id and named):
             return candidates.pop(index)
     return None
 

@@ -122,13 +122,15 @@ class Posting:
         for fill in fills:
             by_id, order = known[fill.account], orders[fill.account, fill.order_id]
             match = by_id.get(fill.execution_id) if fill.execution_id else None
-            if match is None and fill.order_id:
-                match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
-            if match is None:
-                match = batch.append(fill)
-                order.append(match)
-            else:
+            if match is not None:
                 match = batch.see(match, fill)
+            else:
+                if fill.order_id:
+                    match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
+                if match is not None:
+                    order.remove(match)
+                order.append(batch.append(fill) if match is None else batch.see(match, fill))
+                match = order[-1]
             if fill.execution_id:
                 by_id[fill.execution_id] = match
         return updates + self._write(batch)
@@ -169,6 +171,13 @@ class Posting:
         updates = self._meet_all([fill], now)
         batch.append(fill)
         return updates + self._write(batch)
+
+    def post_correction(self, before: Fill, after: Fill, *, now: datetime) -> tuple[int, list[Update]]:
+        """Put a row in the place of a fill; returns the new row's id beside the updates."""
+        batch = Batch(self._repository, now)
+        row = batch.correct(before, after)
+        assert row.id is not None
+        return row.id, self._write(batch)
 
     def put_instrument(self, instrument: Instrument, *, now: datetime) -> list[Update]:
         """Store what an instrument is; a new multiplier or commission re-books the symbol's fills."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from attrs import frozen
 
@@ -31,6 +32,7 @@ from dtcpos.dtc import (
     UserMessage,
 )
 from dtcpos.errors import ConnectionLost, DtcposError, LogonRefused, RemoteProtocolError
+from dtcpos.keeping.answers import Policy
 from dtcpos.keeping.checking import Checking
 from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
@@ -58,6 +60,8 @@ class Wants:
     history_days: float
     request_timeout_s: float
     market_data: bool
+    policy: Policy = Policy.REPORT
+    close_price: Decimal | None = None
 
     def follows(self, account: str) -> bool:
         """Whether the account is one of those wanted; without names all are."""
@@ -79,7 +83,14 @@ class Session:
         )
         self._posting = posting
         self._sync = Sync(request_timeout_s=wants.request_timeout_s)
-        self.checking = Checking(repository, posting, self._sync, history_days=wants.history_days)
+        self.checking = Checking(
+            repository,
+            posting,
+            self._sync,
+            history_days=wants.history_days,
+            policy=wants.policy,
+            close_price=wants.close_price,
+        )
         self._orders = Orders(repository, posting)
         self._quotes = Quotes(self.connection, posting, repository, market_data=wants.market_data)
         self._backfilled = 0

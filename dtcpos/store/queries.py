@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from dtcpos.errors import LedgerCorrupt
-from dtcpos.model import Account, Break, Fill, Instrument, Link, Sighting, Trade, WorkingOrder
+from dtcpos.model import Account, Break, Fill, Instrument, JournalEntry, Link, Sighting, Trade, WorkingOrder
 from dtcpos.store.columns import (
     ACCOUNT,
     BREAK,
     CURSOR,
     FILL,
     INSTRUMENT,
+    JOURNAL,
     LINK,
     SIGHTING,
     TRADE,
@@ -30,7 +31,7 @@ from dtcpos.store.columns import (
 from dtcpos.store.connection import refusal_of
 from dtcpos.store.digest import content_hash
 from dtcpos.store.nouns import ExportCursor
-from dtcpos.store.records import account_of, break_of, cursor_of, instrument_of, link_of, order_of
+from dtcpos.store.records import account_of, break_of, cursor_of, instrument_of, journal_of, link_of, order_of
 from dtcpos.store.rows import (
     Row,
     fill_of,
@@ -151,6 +152,15 @@ class LedgerQueries:
                 found[execution_id] = max(newest[fill_id], found.get(execution_id, 0))
         return found
 
+    def newest_of(self, fill_id: int) -> int:
+        """Return the id of the row that stands where a fill stood, its own if nothing superseded it."""
+        return self._newest([fill_id])[fill_id]
+
+    def entries_of(self, causes: Sequence[str]) -> list[JournalEntry]:
+        """Return the journal's entries of these causes, oldest first."""
+        sql = f"SELECT {listed(JOURNAL)} FROM journal WHERE cause IN ({marks(len(causes))}) ORDER BY id"
+        return self._nouns(journal_of, sql, causes)
+
     def _newest(self, ids: Iterable[int]) -> dict[int, int]:
         """Follow each fill to the row that nothing supersedes."""
         newest = {fill_id: fill_id for fill_id in ids}
@@ -244,6 +254,10 @@ class LedgerQueries:
                 return second
             entered = entry if entered is None else min(entered, entry)
         return None
+
+    def kept_breaks(self) -> list[Break]:
+        """Return the breaks a person settled with `keep`, oldest first."""
+        return self._nouns(break_of, f"SELECT {listed(BREAK)} FROM break_ WHERE answer = 'keep' ORDER BY id")
 
     def open_breaks(self) -> list[Break]:
         """Return the breaks nobody has answered yet, oldest first."""

@@ -46,7 +46,7 @@ from dtcpos.dtc import (
 )
 
 ROOT = Path(__file__).parents[2]
-NOON = 1_795_867_200
+NOON = 1_780_056_000
 BOOKS = (("Sim1", "MESZ26"), ("120005", "ESZ26"))
 FILLS_PER_ORDER = 4
 # As many as a busy account has in the seconds in which it trades.

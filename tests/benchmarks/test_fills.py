@@ -28,8 +28,15 @@ def synced_keeper(path: Path, venue: Venue) -> PositionKeeper:
     keeper = PositionKeeper(PositionRepository.open(path), server="feed")
     keeper.start(now=time.time())
     while keeper.state is not State.READY:
-        keeper.receive_data(venue.answers(keeper.data_to_send()), now=time.time())
+        answer(keeper, venue)
     return keeper
+
+
+def answer(keeper: PositionKeeper, venue: Venue) -> None:
+    """Let the venue answer what the keeper owes it, if it owes anything."""
+    owed = keeper.data_to_send()
+    if owed and (answers := venue.answers(owed)):
+        keeper.receive_data(answers, now=time.time())
 
 
 def test_one_fill_at_a_time(tmp_path: Path, report: Report) -> None:
@@ -45,8 +52,7 @@ def test_one_fill_at_a_time(tmp_path: Path, report: Report) -> None:
         with timed() as spent:
             bare.write(1)
         theirs.append(spent[0])
-        if owed := keeper.data_to_send():
-            keeper.receive_data(venue.answers(owed), now=time.time())
+        answer(keeper, venue)
     keeper.stop(now=time.time())
     bare.close()
     parts = [slice(start, start + SINGLE // 10) for start in range(0, SINGLE, SINGLE // 10)]
