@@ -6,10 +6,11 @@ from dtcpos.booking.marks import mark, quiet_band, unrealized
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
 from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
 from dtcpos.booking.replay import Replay, replay
-from dtcpos.booking.standing import FRESH_FOR_S, standing
+from dtcpos.booking.standing import FRESH_FOR_S, KEPT, standing
 
 __all__ = [
     "FRESH_FOR_S",
+    "KEPT",
     "Booking",
     "Replay",
     "adopted",

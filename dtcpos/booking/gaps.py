@@ -44,23 +44,24 @@ def gaps(fills: Iterable[Fill]) -> list[Gap]:
     """
     found: list[Gap] = []
     after: Fill | None = None
-    running = offset = entered = ZERO
+    running = offset = ZERO
+    entries: list[Fill] = []
     for fill, is_evidence in _weighed(fills):
         running = EXACT.add(running, fill.signed_quantity)
         if fill.source in _ENTERED:
-            entered = EXACT.add(entered, fill.signed_quantity)
+            entries.append(fill)
         if fill.position_after is None or not is_evidence:
             continue
         differs = EXACT.subtract(fill.position_after, running)
-        if differs != offset:
-            if not differs and entered == offset:
-                found.clear()
-            else:
-                missing = EXACT.subtract(differs, offset)
-                gap = Gap(after=after, before=fill, stated=fill.position_after, running=running, missing=missing)
-                found.append(gap)
-        after, offset, entered = fill, differs, ZERO
-    if offset and entered == offset:
+        if not differs and entries:
+            found.clear()
+        elif differs != offset:
+            missing = EXACT.subtract(differs, offset)
+            found.append(Gap(after=after, before=fill, stated=fill.position_after, running=running, missing=missing))
+        after, offset = fill, differs
+        entries.clear()
+    # Nothing was stated since; an entry of exactly the lots that were missing has answered them.
+    if entries and sum((entry.signed_quantity for entry in entries), ZERO) == offset:
         found.clear()
     return found
 
@@ -91,4 +92,4 @@ def _weighed(fills: Iterable[Fill]) -> Iterator[tuple[Fill, bool]]:
         within = list(group)
         stated = [fill for fill in within if fill.position_after is not None]
         for fill in within:
-            yield fill, len(stated) == len(within) or fill is stated[-1:][0:1] or (bool(stated) and fill is stated[-1])
+            yield fill, len(stated) == len(within) or (bool(stated) and fill is stated[-1])

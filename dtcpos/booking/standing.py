@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from dtcpos.model import Account, Break, Link, Position, Status, Verification
 
 FRESH_FOR_S = 60.0
+# What the reason of a position begins with while a break about it is settled by a person's `keep`.
+KEPT = "kept against the server's"
 _COMPLETE = ("", "complete")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from dtcpos.booking import average_price
+from dtcpos.booking import KEPT, average_price
+from dtcpos.cli.corrections import decimal
 from dtcpos.cli.jsonout import dumps
 from dtcpos.cli.keys import break_json
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings, utc_now
@@ -46,6 +47,13 @@ def recover(
     server: Server = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server; list what the ledger holds.")] = False,
     as_json: AsJson = False,
+    policy: Annotated[
+        Literal["ask", "report", "backfill", "adopt", "close", "keep"] | None,
+        typer.Option("--policy", help="About breaks: ask (on a terminal), or do this; elsewhere report."),
+    ] = None,
+    close_price: Annotated[
+        str | None, typer.Option("--price", metavar="P", help="With --policy close: at this price; without, unknown.")
+    ] = None,
     encoding: WantedEncoding = None,
     tls: Tls = False,
     tls_ca: TlsCa = None,
@@ -58,9 +66,12 @@ def recover(
 ) -> None:
     """Check the ledger's file, bring it up to date with the server, and list what is open.
 
-    Missed fills are booked from history; nothing else is changed. Where no server can be reached, what is open is
-    listed as the ledger has it, to be verified with the broker. Exit code 6 while something needs attention.
+    Missed fills are booked from history. On a terminal you are then asked about every break: the difference is shown,
+    with what each answer would do. Elsewhere nothing is asked and nothing more is changed unless a --policy says so.
+    Where no server can be reached, what is open is listed as the ledger has it, to be verified with the broker. Exit
+    code 6 while something needs attention.
     """
+    is_asking = policy == "ask" or (policy is None and sys.stdin.isatty() and sys.stdout.isatty() and not as_json)
     settings = load_settings(config)
     path = ledger_path(db)
     if not path.exists():
@@ -80,16 +91,20 @@ def recover(
             timeout_s=timeout,
             market_data=False,
             once=True,
+            policy=policy if policy not in (None, "ask") else "report",
+            close_price=None if close_price is None else decimal(close_price, "--price"),
         )
         try:
             backfilled, unfinished = _synced(wishes, settings, db)
             is_proved = True
         except (CannotConnect, LedgerLocked) as error:
             print(f"dtcpos: {error}; listing what the ledger holds", file=sys.stderr)
-    with LedgerReader.open(path) as reader:
-        found = standings(reader, Selection(), settings, utc_now())
-        breaks = reader.breaks()
-    if as_json:
+    found, breaks = _listed(path, settings)
+    if is_asking:
+        _show(found, breaks, backfilled, soundness, is_proved=is_proved)
+        _ask(path, found, breaks, is_proved=is_proved)
+        found, breaks = _listed(path, settings)
+    elif as_json:
         report = {
             "positions": [item.as_json() for item in found],
             "breaks": [break_json(each) for each in breaks],
@@ -99,9 +114,23 @@ def recover(
         print(dumps(report))
     else:
         _show(found, breaks, backfilled, soundness, is_proved=is_proved)
-    doubtful = [item for item in found if item.status is not Status.VERIFIED]
+    doubtful = [item for item in found if item.status is not Status.VERIFIED and not item.reason.startswith(KEPT)]
     if soundness != "ok" or doubtful or breaks or unfinished:
         raise AttentionNeeded(_attention(soundness, doubtful, breaks, unfinished))
+
+
+def _listed(path: Path, settings: Settings) -> tuple[list[Standing], list[Break]]:
+    with LedgerReader.open(path) as reader:
+        return standings(reader, Selection(), settings, utc_now()), reader.breaks()
+
+
+def _ask(path: Path, found: list[Standing], breaks: list[Break], *, is_proved: bool) -> None:
+    from dtcpos.cli.asking import ask_about_breaks, ask_about_positions
+
+    ask_about_breaks(path, breaks, [item.holding.position for item in found])
+    if not is_proved:
+        broken = {each.key for each in breaks}
+        ask_about_positions(path, [item.holding.position for item in found if item.holding.position.key not in broken])
 
 
 def _checked(path: Path) -> str:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from attrs import evolve
 
-from dtcpos.booking import adopted, close_out, flat
+from dtcpos.booking import KEPT, adopted, close_out, flat
 from dtcpos.booking.book import EXACT
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.posting import Posting
@@ -43,7 +43,7 @@ class Policy(StrEnum):
 def kept_words(found: Break) -> str:
     """Return the reason a position shows while a break about it is settled with `keep`."""
     theirs = found.reported_quantity or Decimal(0)
-    return f"kept against the server's {theirs:+f}" if theirs else "kept against the server's flat"
+    return f"{KEPT} {theirs:+f}" if theirs else f"{KEPT} flat"
 
 
 def answer_break(

@@ -180,7 +180,9 @@ class Corrections:
         self, cause: str, key: PositionKey, before: Position, updates: list[Update], fill_id: int | None, reason: str
     ) -> Correction:
         after = self._posting.positions.get(key, flat(key))
-        Orders(self._repository, self._posting).write(updates)
+        orders = Orders(self._repository, self._posting)
+        orders.concern(key)
+        orders.write(updates)
         entry_id = None
         if fill_id is not None:
             entry = changed(key, self._now, cause, position_text(before), position_text(after), fill_id)

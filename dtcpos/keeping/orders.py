@@ -56,6 +56,10 @@ class Orders:
         for order in told.values():
             self._put(order)
 
+    def concern(self, key: PositionKey) -> None:
+        """Work the brackets of a position out again with the next `write`."""
+        self._concerned.add((key.account, key.symbol))
+
     def write(self, updates: Iterable[Update]) -> None:
         """Store what changed, and the brackets of the positions it concerns."""
         if self._changed:
