@@ -1,8 +1,9 @@
 """Prove what is held against what the server states, and take over what it held before we came.
 
 A snapshot is a check, never an input, but for first contact with an account and symbol: then there is nothing to
-contradict, and the lots the history does not explain are carried in by one adjustment. A difference becomes a break
-only after a quiet period, a second whole answer to a targeted question, and never from silence.
+contradict, and the lots the history does not explain are carried in by one adjustment. Where history could not be
+asked that is a guess, and the first whole history that disagrees withdraws it. A difference becomes a break only after
+a quiet period, a second whole answer to a targeted question, and never from silence.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from decimal import Decimal
 from attrs import evolve
 
 from dtcpos.booking import carried_in, compare
+from dtcpos.booking.entries import synthetic_id
 from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic, by_symbol
-from dtcpos.model import Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
+from dtcpos.model import ZERO, Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
 from dtcpos.store import PositionRepository
 from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, VerifiedUpdate
 
 QUIET_S = 2.0
 # A restart may find executions that the last session was told and lost; a day covers every clock that is set wrong.
 _HISTORY_MARGIN = timedelta(days=1)
+# Carried in while history could not be asked: a later history may tell the same lots as executions.
+_GUESSED = "history_missing"
 _AGREED = "agreed"
 _ANSWERS = {Policy.ADOPT: Answer.ADOPT, Policy.CLOSE: Answer.CLOSE, Policy.KEEP: Answer.KEEP}
 _NOT_IN_SNAPSHOT = "not in the server's snapshot, which has not yet proved complete for this account"
@@ -52,6 +56,7 @@ class Checking:
         self._being_rechecked: set[str] = set()
         self._unconfirmed: set[PositionKey] = set()
         self._agreed_now: set[PositionKey] = set()
+        self._told_history: set[str] = set()
         self.unfinished: dict[tuple[str, Topic], str] = {}
         self.reload()
 
@@ -114,7 +119,9 @@ class Checking:
     def history_ended(self, ended: Ended, moment: datetime) -> list[Update]:
         """Book a whole batch of history; note it where it did not come."""
         updates = self._note(ended)
+        self._told_history.discard(ended.account)
         if ended.outcome is Outcome.COMPLETE:
+            self._told_history.add(ended.account)
             updates += self._posting.post_history(ended.account, ended.fills, now=moment)
             account = self._posting.accounts[ended.account]
             self._posting.put_account(evolve(account, last_sync_at=moment))
@@ -201,6 +208,9 @@ class Checking:
         before = self._breaks.get(key)
         if before is not None and _same_break(before, found):
             return [BreakUpdate(break_=before)]
+        if account in self._told_history and self._guesses(account, symbol):
+            flat = ReportedPosition(account=account, symbol=symbol, signed_quantity=ZERO, average_price=None)
+            return self._take_over(report or flat, moment)
         if before is not None and before.id is not None:
             self._repository.answer_break(before.id, "superseded", moment)
         self._breaks[key] = evolve(found, id=self._repository.add_break(found))
@@ -227,14 +237,24 @@ class Checking:
 
     def _take_over(self, report: ReportedPosition, moment: datetime) -> list[Update]:
         """First contact: carry in what the server holds and the known fills do not explain."""
-        fills = self._repository.fills_of_key(report.account, report.symbol, after=None)
-        carried = carried_in(report, fills, now=moment)
+        account, symbol = report.account, report.symbol
+        is_guess = account not in self._told_history
         updates: list[Update] = []
+        for guess in [] if is_guess else self._guesses(account, symbol):
+            void = evolve(guess, is_void=True, reason="withdrawn: history tells the executions behind it")
+            updates += self._posting.post_correction(guess, void, now=moment)[1]
+        carried = carried_in(report, self._repository.fills_of_key(account, symbol, after=None), now=moment)
         if carried is not None:
+            if is_guess:
+                guess_id = synthetic_id(_GUESSED, carried.execution_id)
+                carried = evolve(carried, execution_id=guess_id, flags=(*carried.flags, _GUESSED))
             updates += self._posting.post_entry(carried, now=moment)
-            updates.append(_announced(carried, self._posting.key_of(report.account, report.symbol)))
+            updates.append(_announced(carried, self._posting.key_of(account, symbol)))
         key = self._posting.key_of(report.account, report.symbol)
         return updates + self._agrees(key, self._posting.positions.get(key), moment)
+
+    def _guesses(self, account: str, symbol: str) -> list[Fill]:
+        return [fill for fill in self._repository.fills_of_key(account, symbol, after=None) if _GUESSED in fill.flags]
 
     def _agrees(self, key: PositionKey, held: Position | None, moment: datetime) -> list[Update]:
         self._meet(key, moment)

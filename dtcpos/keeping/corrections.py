@@ -19,7 +19,7 @@ from dtcpos.errors import UsageError
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
-from dtcpos.model import Fill, JournalEntry, Position, PositionKey, Side, Source, Trade
+from dtcpos.model import Fill, Position, PositionKey, Side, Source, Trade
 from dtcpos.store import PositionRepository
 from dtcpos.updates import TradeUpdate, Update
 
@@ -112,27 +112,43 @@ class Corrections:
 
         Raises UsageError where there is none, or where it was taken back or corrected since.
         """
-        entry = self._entry(entry_id)
-        assert entry.fill_id is not None
-        (row,) = self._repository.fills([entry.fill_id])
-        if self._newest(row).id != row.id:
-            raise UsageError(f"entry {entry.id} was corrected since; undo the later entry first")
-        if row.supersedes is None:
-            return self._correct(UNDO, row, evolve(row, is_void=True, reason=reason))
-        (earlier,) = self._repository.fills([row.supersedes])
-        return self._correct(UNDO, row, evolve(earlier, reason=reason))
-
-    def _entry(self, entry_id: int | None) -> JournalEntry:
-        entries = [entry for entry in self._repository.entries_of(BY_PERSON) if entry.fill_id is not None]
-        for entry in reversed(entries):
-            assert entry.fill_id is not None
-            still_stands = self._repository.newest_of(entry.fill_id) == entry.fill_id
-            if entry.id == entry_id or (entry_id is None and still_stands):
-                return entry
-        if entry_id is None:
+        standing = self._standing()
+        if not standing and entry_id is None:
             raise UsageError("there is no entry of a person to undo; `dtcpos history` lists what happened")
-        known = ", ".join(str(entry.id) for entry in entries[-5:]) or "none yet"
-        raise UsageError(f"{entry_id} is no entry of a person that can be undone; the last are {known}")
+        wanted = next(reversed(standing)) if entry_id is None else entry_id
+        if wanted not in standing:
+            known = ", ".join(map(str, [*standing][-5:])) or "none"
+            raise UsageError(f"{wanted} is no entry of a person that stands; those that do are {known}")
+        row_id, base_id = standing[wanted]
+        if self._repository.newest_of(row_id) != row_id:
+            raise UsageError(f"entry {wanted} was corrected since; undo the later entry first")
+        (row,) = self._repository.fills([row_id])
+        if base_id is None:
+            return self._correct(UNDO, row, evolve(row, is_void=True, reason=reason))
+        (base,) = self._repository.fills([base_id])
+        return self._correct(UNDO, row, evolve(base, reason=reason))
+
+    def _standing(self) -> dict[int, tuple[int, int | None]]:
+        """Return the entries not taken back: the row that stands for each, and the row it took the place of.
+
+        Taking an entry back adds a row too, which then stands for whatever entry had stood there before.
+        """
+        standing: dict[int, tuple[int, int | None]] = {}
+        for entry in self._repository.entries_of((*BY_PERSON, UNDO)):
+            assert entry.id is not None
+            assert entry.fill_id is not None
+            (row,) = self._repository.fills([entry.fill_id])
+            if entry.cause != UNDO:
+                standing[entry.id] = (entry.fill_id, row.supersedes)
+                continue
+            undone = next((each for each, (row_id, _) in standing.items() if row_id == row.supersedes), None)
+            if undone is None:
+                continue
+            _, base_id = standing.pop(undone)
+            for each, (row_id, below) in standing.items():
+                if row_id == base_id:
+                    standing[each] = (entry.fill_id, below)
+        return standing
 
     def _key(self, account: str, symbol: str) -> PositionKey:
         if account not in self._posting.accounts:

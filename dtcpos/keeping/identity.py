@@ -38,7 +38,7 @@ class Known:
 
     def was_seen_by(self, source: Source) -> bool:
         """Whether a source has told this fill."""
-        return bool(self.ids_from(source))
+        return self.fill.source is source or any(sighting.source is source for sighting in self.sightings)
 
 
 def content(fill: Fill) -> Content:

@@ -19,6 +19,8 @@ from attrs import evolve, frozen
 
 from dtcpos.booking import Booking, arranged, flat, fold, replay, whole_second, within_second
 from dtcpos.booking.book import EXACT
+from dtcpos.booking.excursions import too_narrow, widest
+from dtcpos.booking.pricing import priced
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, history_matches, live_match
 from dtcpos.keeping.journal import booked, changed, position_text, trade_text
@@ -120,32 +122,35 @@ class Posting:
         known = self._lookup.known_by_id(fills)
         orders = self._lookup.orders(fill for fill in fills if fill.execution_id not in known[fill.account])
         for fill in fills:
-            by_id, order = known[fill.account], orders[fill.account, fill.order_id]
+            by_id = known[fill.account]
             match = by_id.get(fill.execution_id) if fill.execution_id else None
             if match is not None:
                 match = batch.see(match, fill)
-            else:
-                if fill.order_id:
-                    match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
+            elif fill.order_id:
+                order = orders[fill.account, fill.order_id]
+                match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
                 if match is not None:
                     order.remove(match)
-                order.append(batch.append(fill) if match is None else batch.see(match, fill))
-                match = order[-1]
+                match = batch.append(fill) if match is None else batch.see(match, fill)
+                order.append(match)
+            else:
+                match = batch.append(fill)
             if fill.execution_id:
                 by_id[fill.execution_id] = match
-        return updates + self._write(batch)
+        return updates + self._write(batch, orders_are_followed=not (batch.sightings or batch.disturbed))
 
     def post_history(self, account: str, fills: Sequence[Fill], *, now: datetime) -> list[Update]:
         """Book what a whole batch of history says of one account; most of it is usually known."""
         batch = Batch(self._repository, now)
         updates = self._meet_all(fills, now)
         known = self._lookup.known_by_id(fills)
+        self._lookup.forget_orders()
         orders = self._lookup.orders(fill for fill in fills if fill.execution_id not in known[fill.account])
         groups: dict[_Symbol, list[Fill]] = defaultdict(list)
         for fill in fills:
             groups[fill.account, fill.order_id or f"\0{fill.symbol}"].append(fill)
         for (name, order_id), group in groups.items():
-            order = orders[name, order_id] if group[0].order_id else self._lookup.without_order(group)
+            order = orders.get((name, order_id), []) if group[0].order_id else self._lookup.without_order(group)
             self._post_order_history(batch, group, known[name], order)
         self._lookup.forget(account)
         return updates + self._write(batch)
@@ -195,8 +200,8 @@ class Posting:
         return updates
 
     def widen(self, positions: Iterable[Position]) -> None:
-        """Store open positions whose excursions have grown."""
-        changed = list(positions)
+        """Store open positions whose excursions have grown; one that was booked again since is passed over."""
+        changed = [each for each in positions if _same_booking(each, self._positions.get(each.key, flat(each.key)))]
         self._repository.put_positions(changed)
         for position in changed:
             self._positions[position.key] = position
@@ -207,7 +212,9 @@ class Posting:
             updates += self.meet(account, now=now)
         return updates
 
-    def _write(self, batch: Batch) -> list[Update]:
+    def _write(self, batch: Batch, *, orders_are_followed: bool = False) -> list[Update]:
+        if not orders_are_followed:
+            self._lookup.forget_orders()
         if not batch.appended and not batch.sightings:
             return []
         new: dict[_Symbol, list[Fill]] = defaultdict(list)
@@ -338,6 +345,8 @@ class Posting:
                 key, now, cause, position_text(before), position_text(again.position), causes[-1] if causes else None
             )
             self._repository.add_journal([entry])
+        elif too_narrow(before, again.position):
+            self._hold(widest(before, again.position))
         self._remember_tail(account, symbol, [booking.fill for booking in again.bookings])
         return updates
 
@@ -356,6 +365,8 @@ class Posting:
             elif not _same_trade(before, trade):
                 self._repository.replace_trade(evolve(trade, id=before.id))
             else:
+                if too_narrow(before, trade):
+                    self._repository.replace_trade(evolve(widest(before, trade), id=before.id))
                 continue
             journal.append(changed(trade.key, now, cause, trade_text(before), trade_text(trade), trade.closed_by))
             if trade.closed_by not in told:
@@ -369,17 +380,7 @@ class Posting:
 
     def _priced(self, fill: Fill) -> Fill:
         """Return the fill in display prices and with the commission that is known for its symbol."""
-        instrument = self._instruments.get(fill.symbol)
-        if instrument is None:
-            return fill
-        commission, price = fill.commission, fill.price
-        if commission is None and instrument.commission is not None:
-            commission = EXACT.multiply(instrument.commission, fill.quantity)
-        if price is not None and instrument.multiplier != 1:
-            price = EXACT.multiply(price, instrument.multiplier)
-        if commission is fill.commission and price is fill.price:
-            return fill
-        return evolve(fill, commission=commission, price=price)
+        return priced(fill, self._instruments.get(fill.symbol))
 
 
 def _same_booking(left: Position, right: Position) -> bool:

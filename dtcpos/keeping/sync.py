@@ -17,9 +17,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from dtcpos.dtc import (
     CurrentPositionsReject,
@@ -225,7 +226,7 @@ class Sync:
             account=request.account,
             outcome=Outcome.COMPLETE,
             accounts=contents if request.topic is Topic.ACCOUNTS else (),
-            fills=contents if request.topic is Topic.HISTORY else (),
+            fills=_oldest_first(contents) if request.topic is Topic.HISTORY else (),
             reported=contents if request.topic is Topic.POSITIONS else (),
             orders=contents if request.topic is Topic.ORDERS else (),
             unusable=tuple(request.unusable),
@@ -272,6 +273,20 @@ def _keep(request: _Request, message: Message, received_at: datetime) -> None:
         request.unusable.append(kept.reason)
     elif kept is not None:
         request.contents.append(kept)
+
+
+def _oldest_first(fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    """Turn a batch round that was told newest first, so that the places within a second follow the order of time."""
+    is_reversed = len(fills) > 1 and fills[0].time > fills[-1].time
+    if not is_reversed or any(before.time < after.time for before, after in pairwise(fills)):
+        return fills
+    places: Counter[tuple[str, datetime]] = Counter()
+    turned = []
+    for fill in reversed(fills):
+        second = (fill.symbol, fill.time)
+        turned.append(evolve(fill, place=places[second]))
+        places[second] += 1
+    return tuple(turned)
 
 
 def _message_of(request: _Request) -> Message:

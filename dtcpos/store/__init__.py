@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dtcpos.store.audit import AuditReader, StoredPosition, StoredTrade
     from dtcpos.store.lock import WriterLock
     from dtcpos.store.nouns import EVERYTHING, ClosedTrade, ExportCursor, Holding, Selection
     from dtcpos.store.reader import LedgerReader
@@ -17,17 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVERYTHING",
+    "AuditReader",
     "ClosedTrade",
     "ExportCursor",
     "Holding",
     "LedgerReader",
     "PositionRepository",
     "Selection",
+    "StoredPosition",
+    "StoredTrade",
     "WriterLock",
     "refined",
 ]
 
 _HOMES = {
+    "AuditReader": "audit",
     "EVERYTHING": "nouns",
     "ClosedTrade": "nouns",
     "ExportCursor": "nouns",
@@ -35,6 +40,8 @@ _HOMES = {
     "LedgerReader": "reader",
     "PositionRepository": "repository",
     "Selection": "nouns",
+    "StoredPosition": "audit",
+    "StoredTrade": "audit",
     "WriterLock": "lock",
     "refined": "rows",
 }

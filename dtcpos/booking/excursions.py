@@ -1,0 +1,37 @@
+"""Two accounts of one position's excursions: what its own fills give at least, and what market prices have widened.
+
+Only the fills are in the ledger, so a replay knows the least; a wider excursion is nobody's error and is kept.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypeVar
+
+from attrs import evolve
+
+from dtcpos.model import Position, Trade
+
+_Held = TypeVar("_Held", Position, Trade)
+
+# Each excursion with the sign that makes a wider one greater.
+_SIGNS = {"price_min": -1, "price_max": 1, "mae": -1, "mfe": 1}
+
+
+def too_narrow(stored: _Held, least: _Held) -> list[str]:
+    """Return the names of the excursions that do not reach what `least` says, or are known where it knows none."""
+    return [name for name in _SIGNS if _is_narrower(name, getattr(stored, name), getattr(least, name))]
+
+
+def widest(stored: _Held, least: _Held) -> _Held:
+    """Return `least` with the excursions of `stored` where those are wider."""
+    narrow = too_narrow(stored, least)
+    wider = {name: getattr(stored, name) for name in _SIGNS if name not in narrow}
+    return evolve(least, **wider)
+
+
+def _is_narrower(name: str, stored: Decimal | None, least: Decimal | None) -> bool:
+    if stored is None or least is None:
+        # A position opened at an unknown price has no trade prices of its own; the market's may stand there.
+        return stored is not least and (least is not None or not name.startswith("price"))
+    return not stored.is_finite() or stored * _SIGNS[name] < least * _SIGNS[name]

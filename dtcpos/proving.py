@@ -1,0 +1,283 @@
+"""Prove a ledger: replay every key from its fills and name whatever is not what the replay gives.
+
+The pure part compares; `prove` asks a reader, one key at a time, so that memory is bounded by the largest key.
+
+Invariants:
+1. Every open position and every trade is what a replay of its key's fills gives, field by field.
+2. Excursions may be wider than fills alone give, because market prices widen them; never narrower.
+3. A key whose fills are themselves damaged is named and not compared: there is nothing sound to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from attrs import frozen
+
+from dtcpos.booking import arranged, book, flat
+from dtcpos.booking.book import EXACT
+from dtcpos.booking.excursions import too_narrow
+from dtcpos.booking.gaps import Gap, gaps
+from dtcpos.booking.pricing import priced
+from dtcpos.errors import LedgerCorrupt
+from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
+from dtcpos.store import AuditReader, StoredPosition, StoredTrade
+from dtcpos.store.audit import faults_of, modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.queries import LedgerQueries
+
+_POSITION_FIELDS = (
+    "signed_quantity cost realized opened_quantity opened_notional closed_notional peak_quantity commission fills "
+    "opened_by entry_time updated_at flags"
+).split()
+_TRADE_FIELDS = (
+    "direction quantity total_quantity entry_time exit_time opened_notional closed_notional realized commission fills "
+    "closed_by flags"
+).split()
+_ORDERS_AT_ONCE = 512
+
+_Held = TypeVar("_Held", Position, Trade)
+Progress = Callable[[int, int], None]
+
+
+@frozen(kw_only=True)
+class Difference:
+    """One thing that is not as it should be.
+
+    `kind` is one of file, table, fill, account, position, trade, order, gap. `id` is the row it is about, where rows
+    have one; `field` what differs, None where the whole row does; `stored` and `replayed` are its two values.
+    """
+
+    kind: str
+    text: str
+    key: PositionKey | None = None
+    id: int | None = None
+    field: str | None = None
+    stored: object = None
+    replayed: object = None
+
+
+@frozen(kw_only=True)
+class Proved:
+    """What the fills of one key come to."""
+
+    position: Position
+    trades: tuple[Trade, ...]
+    gaps: tuple[Gap, ...] = ()
+
+
+def come_to(key: PositionKey, fills: Iterable[Fill], instrument: Instrument | None) -> Proved:
+    """Replay the fills of one key, as the ledger has them and in any order, at display prices.
+
+    Raises LedgerCorrupt where a fill cannot be booked at all.
+    """
+    fills = list(fills)
+    for fill in fills:
+        if not _is_bookable(fill):
+            raise LedgerCorrupt(f"fill {fill.id} cannot be booked; restore a backup")
+    ordered = list(arranged(fills, ZERO))
+    position, trades = flat(key), []
+    for fill in ordered:
+        booking = book(position, priced(fill, instrument))
+        position = booking.after
+        if booking.trade is not None:
+            trades.append(booking.trade)
+    return Proved(position=position, trades=tuple(trades), gaps=tuple(gaps(ordered)))
+
+
+def _is_bookable(fill: Fill) -> bool:
+    amounts = (fill.quantity, fill.price, fill.commission, fill.position_after)
+    is_finite = all(amount is None or amount.is_finite() for amount in amounts)
+    return is_finite and fill.quantity > 0 and fill.time.tzinfo is not None
+
+
+def compare_position(stored: StoredPosition | None, replayed: Position) -> Iterator[Difference]:
+    """Yield how a stored position differs from the replay of its key."""
+    key = replayed.key
+    place = f"position {' '.join(key)}"
+    if stored is None:
+        if not replayed.is_flat:
+            text = f"{place} is missing: the ledger gives {_words(replayed.signed_quantity)}"
+            yield Difference(kind="position", key=key, text=text, replayed=replayed.signed_quantity)
+        return
+    faults = [stored.fault] if stored.fault else []
+    for fault in [*faults, *_cannot_be_read(stored.unreadable)]:
+        yield Difference(kind="position", key=key, text=f"{place} {fault}")
+    if stored.position is None:
+        return
+    if replayed.is_flat:
+        held = stored.position.signed_quantity
+        text = f"{place} holds {_words(held)}: the ledger gives nothing"
+        yield Difference(kind="position", key=key, text=text, stored=held, replayed=ZERO)
+        return
+    yield from _fields("position", place, stored.position, replayed, _POSITION_FIELDS)
+
+
+def compare_trades(key: PositionKey, stored: Iterable[StoredTrade], replayed: Iterable[Trade]) -> Iterator[Difference]:
+    """Yield how the stored trades of a key differ from those of its replay; they are paired by their first fill."""
+    expected = {trade.opened_by: trade for trade in replayed}
+    for row in stored:
+        place = f"trade {row.id} {' '.join(row.key)}"
+        faults = [row.fault] if row.fault else []
+        for fault in [*faults, *_cannot_be_read(row.unreadable)]:
+            yield Difference(kind="trade", key=row.key, id=row.id, text=f"{place} {fault}")
+        trade = expected.pop(row.opened_by, None) if isinstance(row.opened_by, int) else None
+        if row.trade is None:
+            continue
+        if trade is None:
+            yield Difference(kind="trade", key=row.key, id=row.id, text=f"{place} follows from no fill of the ledger")
+            continue
+        if row.key != key:
+            text = f"{place} is kept under another mode than its account's: {key.mode}"
+            yield Difference(
+                kind="trade", key=row.key, id=row.id, text=text, field="mode", stored=row.key.mode, replayed=key.mode
+            )
+        yield from _fields("trade", place, row.trade, trade, _TRADE_FIELDS, row_id=row.id)
+    for trade in expected.values():
+        text = f"trade {' '.join(key)} from fill {trade.opened_by} to {trade.closed_by} is missing"
+        yield Difference(kind="trade", key=key, text=text, replayed=trade.realized)
+
+
+def _cannot_be_read(columns: Iterable[str]) -> list[str]:
+    return [f"{column} cannot be read" for column in columns]
+
+
+def _fields(
+    kind: str,
+    place: str,
+    stored: _Held,
+    replayed: _Held,
+    names: Iterable[str],
+    *,
+    row_id: int | None = None,
+) -> Iterator[Difference]:
+    found = [(name, getattr(stored, name), getattr(replayed, name)) for name in names]
+    differing = [each for each in found if each[1] != each[2]]
+    differing += [(name, getattr(stored, name), getattr(replayed, name)) for name in too_narrow(stored, replayed)]
+    for name, ours, theirs in differing:
+        text = f"{place}: {name} is {_words(ours)}, the ledger gives {_words(theirs)}"
+        yield Difference(kind=kind, key=replayed.key, id=row_id, text=text, field=name, stored=ours, replayed=theirs)
+
+
+def _words(value: object) -> str:
+    match value:
+        case None:
+            return "unknown"
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case tuple():
+            return " ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def gap_text(key: PositionKey, gap: Gap) -> str:
+    """Write between which executions lots are missing, and how many."""
+    lots = f"{abs(gap.missing):f} lot{'' if abs(gap.missing) == 1 else 's'} {'bought' if gap.missing > 0 else 'sold'}"
+    where = f"before {_execution(gap.before)}"
+    if gap.after is not None:
+        where = f"between {_execution(gap.after)} and {_execution(gap.before)}"
+    return (
+        f"{' '.join(key)}: {lots} missing {where}: the server states {gap.stated:f} after it, "
+        f"the ledger comes to {gap.running:f}"
+    )
+
+
+def _execution(fill: Fill) -> str:
+    return f"{fill.execution_id or f'fill {fill.id}'} ({_words(fill.time)})"
+
+
+def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Difference]:
+    """Yield everything that is not as it should be, from the file's pages to the trades; nothing for a sound ledger.
+
+    All of it is asked of one moment of the ledger. `progress` is told how many of how many keys are done.
+    """
+    with reader.moment():
+        yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults_of(reader))
+        unsound: set[int] = set()
+        try:
+            for fill_id in reader.unsound_fills():
+                unsound.add(fill_id)
+                text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
+                yield Difference(kind="fill", id=fill_id, text=text)
+            yield from (Difference(kind="table", text=text) for text in reader.unreadable())
+            yield from _projections(reader, unsound, progress)
+            yield from _overfilled(reader)
+        except LedgerCorrupt as error:
+            yield Difference(kind="file", text=f"{error}; what follows could not be proved")
+
+
+def _projections(reader: AuditReader, unsound: set[int], progress: Progress | None) -> Iterator[Difference]:
+    modes, instruments = modes_of(reader), reader.instruments()
+    held = {row.key: row for row in stored_positions(reader)}
+    keys = [PositionKey(modes.get(account, ""), account, symbol) for account, symbol in reader.keys()]  # noqa: SIM118 - a ledger is no dict
+    damaged: set[tuple[str, str]] = set()
+    for done, key in enumerate(keys):
+        if progress is not None:
+            progress(done, len(keys))
+        if key.account not in modes:
+            yield Difference(kind="account", key=key, text=f"account {key.account} has fills and no row of its own")
+        try:
+            proved = proved_key(reader, key, unsound, instruments)
+        except LedgerCorrupt as error:
+            damaged.add(key[1:])
+            yield Difference(kind="fill", key=key, text=f"{' '.join(key)} cannot be proved: {error}")
+            continue
+        yield from compare_position(held.pop(key, None), proved.position)
+        yield from compare_trades(key, stored_trades(reader, *key[1:]), proved.trades)
+        for gap in proved.gaps:
+            yield Difference(kind="gap", key=key, id=gap.before.id, text=gap_text(key, gap), stored=gap.running)
+    for key, row in held.items():
+        if key[1:] not in damaged:
+            yield from compare_position(row, flat(key))
+    for stray in stray_trades(reader, {key[1:] for key in keys}):
+        yield from compare_trades(stray.key, [stray], ())
+
+
+def proved_key(
+    ledger: LedgerQueries, key: PositionKey, unsound: Set[int], instruments: Mapping[str, Instrument]
+) -> Proved:
+    """Replay one key of a ledger. Raises LedgerCorrupt where one of its fills is damaged, or among those `unsound`."""
+    fills = ledger.fills_of_key(*key[1:])
+    hurt = sorted(unsound & {fill.id or 0 for fill in fills})
+    if hurt:
+        raise LedgerCorrupt(f"fill {', '.join(map(str, hurt))} is damaged; restore a backup")
+    return come_to(key, fills, instruments.get(key.symbol))
+
+
+def _overfilled(reader: AuditReader) -> Iterator[Difference]:
+    modes = modes_of(reader)
+    for account in sorted(modes):
+        orders = {order.order_id: order for order in reader.orders(account) if order.quantity}
+        names = sorted(orders)
+        for start in range(0, len(names), _ORDERS_AT_ONCE):
+            filled: dict[str, Decimal] = {}
+            for fill in reader.fills_of_orders(account, names[start : start + _ORDERS_AT_ONCE]):
+                filled[fill.order_id] = EXACT.add(filled.get(fill.order_id, ZERO), fill.quantity)
+            for order_id, total in filled.items():
+                order = orders[order_id]
+                if order.quantity is not None and total > order.quantity:
+                    key = PositionKey(modes[account], account, order.symbol)
+                    text = f"order {order_id} of {' '.join(key)} is for {order.quantity:f}, its fills are {total:f}"
+                    yield Difference(kind="order", key=key, text=text, stored=order.quantity, replayed=total)
+
+
+def held_at(reader: AuditReader, moment: datetime) -> list[Position]:
+    """Return what was held at a moment, by mode, account and symbol: a replay of what had been booked by then.
+
+    Modes are as they were then; display prices and commissions as the instruments are known now. Excursions are those
+    of the fills alone.
+    """
+    with reader.moment():
+        modes, instruments = reader.modes_at(moment), reader.instruments()
+        held = []
+        for account, symbol in reader.keys():  # noqa: SIM118 - a ledger is no dict
+            key = PositionKey(modes.get(account, ""), account, symbol)
+            fills = reader.fills_of_key_at(account, symbol, moment)
+            position = come_to(key, fills, instruments.get(symbol)).position
+            if not position.is_flat:
+                held.append(position)
+    return sorted(held, key=lambda position: position.key)

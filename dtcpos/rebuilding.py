@@ -1,0 +1,158 @@
+"""Rebuild the projections from the ledger: whatever `prove` would name of them becomes what the replay gives.
+
+Invariants:
+1. One transaction: the projections are those of the ledger, or the file is as it was.
+2. A row that is right is not touched; a wrong one keeps its id, and what is kept beside its booking, as long as it is
+   about the same position.
+3. Every change is journaled.
+4. A key whose fills are damaged is left alone and named: nothing sound can be made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from dtcpos.booking.excursions import widest
+from dtcpos.errors import LedgerCorrupt
+from dtcpos.keeping.journal import position_text, trade_text
+from dtcpos.model import JournalEntry, PositionKey, Trade
+from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
+from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
+from dtcpos.store.audit import modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.mending import forget_unreadable, mend_structure, remove_other_positions
+
+_UNREADABLE = "unreadable"
+
+
+@frozen(kw_only=True)
+class Rebuilt:
+    """What a rebuild found and mended, and what it had to leave alone."""
+
+    mended: tuple[Difference, ...]
+    left: tuple[Difference, ...]
+
+
+def rebuild(repository: PositionRepository, *, unsound: Set[int], now: datetime) -> Rebuilt:
+    """Make every open position and trade what a replay of the fills gives; return what was not.
+
+    `unsound` are the ids of damaged fills. Raises LedgerCorrupt, with nothing changed, where the file is damaged beyond
+    its projections and indexes.
+    """
+    with repository.transaction():
+        return _Rebuild(repository, unsound, now).run()
+
+
+class _Rebuild:
+    def __init__(self, repository: PositionRepository, unsound: Set[int], now: datetime) -> None:
+        self._repository = repository
+        self._unsound = unsound
+        self._now = now
+        self._mended: list[Difference] = []
+        self._left: list[Difference] = []
+        self._journal: list[JournalEntry] = []
+
+    def run(self) -> Rebuilt:
+        repository = self._repository
+        faults = mend_structure(repository)
+        self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
+        modes, instruments = modes_of(repository), repository.instruments()
+        held = {row.key: row for row in stored_positions(repository)}
+        ledger_keys = repository.keys()
+        keys = [PositionKey(modes.get(account, ""), account, symbol) for account, symbol in ledger_keys]
+        kept: set[PositionKey] = set()
+        for key in keys:
+            try:
+                proved = proved_key(repository, key, self._unsound, instruments)
+            except LedgerCorrupt as error:
+                self._left.append(Difference(kind="fill", key=key, text=f"{' '.join(key)} was left alone: {error}"))
+                kept |= {other for other in held if other[1:] == key[1:]}
+                continue
+            self._trades(key, stored_trades(repository, *key[1:]), proved.trades)
+            self._position(key, held.get(key), proved)
+            if not proved.position.is_flat:
+                kept.add(key)
+        self._remove_strays(held, keys, kept)
+        repository.add_journal(self._journal)
+        return Rebuilt(mended=tuple(self._mended), left=tuple(self._left))
+
+    def _position(self, key: PositionKey, row: StoredPosition | None, proved: Proved) -> None:
+        found = list(compare_position(row, proved.position))
+        if not found:
+            return
+        after = proved.position
+        is_same = row is not None and row.opened_by == after.opened_by
+        if row is not None and (after.is_flat or not is_same):
+            self._repository.remove_position(key)
+        if not after.is_flat:
+            if is_same and row is not None and row.position is not None:
+                after = widest(row.position, after)
+            self._repository.put_position(after)
+            if is_same and row is not None:
+                forget_unreadable(self._repository, "open_position", row.unreadable, key)
+        self._note(key, found, _position_words(row), position_text(after))
+
+    def _trades(self, key: PositionKey, rows: Sequence[StoredTrade], trades: Sequence[Trade]) -> None:
+        found = list(compare_trades(key, rows, trades))
+        if not found:
+            return
+        by_first = {row.opened_by: row for row in rows}
+        expected = {trade.opened_by for trade in trades}
+        # First what is in the way: no two trades begin with the same fill.
+        for row in rows:
+            if row.opened_by not in expected:
+                self._repository.remove_trade(row.id)
+                self._note(key, [each for each in found if each.id == row.id], _trade_words(row), "")
+        for trade in trades:
+            row = by_first.get(trade.opened_by)
+            if row is None:
+                self._repository.add_trades([trade])
+                self._note(key, [each for each in found if each.id is None], "", trade_text(trade))
+            elif about := [each for each in found if each.id == row.id]:
+                self._repository.replace_trade(_with_id(trade, row))
+                forget_unreadable(self._repository, "trade", row.unreadable, row.id)
+                self._note(key, about, _trade_words(row), trade_text(trade))
+
+    def _remove_strays(
+        self, held: dict[PositionKey, StoredPosition], keys: Sequence[PositionKey], kept: set[PositionKey]
+    ) -> None:
+        known = set(keys)
+        for key, row in held.items():
+            if key not in known and key not in kept:
+                text = f"position {' '.join(key)} follows from no fill of the ledger"
+                self._note(key, [Difference(kind="position", key=key, text=text)], _position_words(row), "flat")
+        remove_other_positions(self._repository, kept)
+        for row in stray_trades(self._repository, {key[1:] for key in keys}):
+            self._repository.remove_trade(row.id)
+            self._note(row.key, list(compare_trades(row.key, [row], ())), _trade_words(row), "")
+
+    def _note(self, key: PositionKey, found: Sequence[Difference], before: str, after: str) -> None:
+        self._mended += [each for each in found if each not in self._mended]
+        reason = "; ".join(each.text for each in found)
+        entry = JournalEntry(
+            at=self._now,
+            cause="rebuild",
+            account=key.account,
+            symbol=key.symbol,
+            before=before,
+            after=after,
+            reason=reason,
+        )
+        self._journal.append(entry)
+
+
+def _with_id(trade: Trade, row: StoredTrade) -> Trade:
+    again = trade if row.trade is None else widest(row.trade, trade)
+    return evolve(again, id=row.id)
+
+
+def _position_words(row: StoredPosition | None) -> str:
+    if row is None:
+        return "flat"
+    return _UNREADABLE if row.position is None else position_text(row.position)
+
+
+def _trade_words(row: StoredTrade) -> str:
+    return _UNREADABLE if row.trade is None else trade_text(row.trade)

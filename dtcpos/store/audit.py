@@ -1,0 +1,242 @@
+"""The questions of an audit: rows as they stand, readable or not, and the ledger as it was at an earlier moment.
+
+A row that a flipped byte has made unreadable is an answer here and not a fault, so that it can be named and mended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final, Self, TypeVar
+
+from attrs import frozen
+
+from dtcpos.errors import LedgerCorrupt
+from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
+from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
+from dtcpos.store.queries import LedgerQueries
+from dtcpos.store.reader import LedgerReader
+from dtcpos.store.rows import (
+    Row,
+    decimal_or_none,
+    fill_of,
+    moment_or_none,
+    position_of,
+    refined,
+    sighting_of,
+    time_text,
+    trade_of,
+)
+
+_Noun = TypeVar("_Noun")
+
+# What a row of open_position keeps beside its booking, and what each column is read back with.
+_BESIDE: Final[dict[str, Callable[[str | None], object]]] = {
+    "agreed_quantity": decimal_or_none,
+    "agreed_at": moment_or_none,
+    "compared_at": moment_or_none,
+    "target_price": decimal_or_none,
+    "stop_price": decimal_or_none,
+    "heat_since": moment_or_none,
+    **dict.fromkeys(SNAPSHOT, decimal_or_none),
+}
+_POSITIONS: Final = f"SELECT {listed((*OPEN_POSITION, *_BESIDE))} FROM open_position ORDER BY 1, 2, 3"
+_TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT))} FROM trade WHERE account = ? AND symbol = ? ORDER BY id"
+_PAST: Final = (
+    f"SELECT {listed(FILL, 'f')} FROM fill f WHERE f.account = ? AND f.symbol = ? AND f.booked_at <= ? "
+    "AND f.is_void = 0 AND NOT EXISTS (SELECT 1 FROM fill newer WHERE newer.supersedes = f.id AND newer.booked_at <= ?)"
+)
+_PAST_SIGHTINGS: Final = (
+    f"SELECT {listed(SIGHTING, 's')} FROM resighting s JOIN fill f ON f.id = s.fill_id "
+    "WHERE f.account = ? AND f.symbol = ? AND s.seen_at <= ?"
+)
+_MODES: Final = (
+    "SELECT account, at, before, after FROM journal WHERE cause IN ('account', 'relabelled') AND symbol = '' "
+    "ORDER BY id"
+)
+_FAULTS_MAX: Final = 100
+
+
+@frozen(kw_only=True)
+class StoredPosition:
+    """A row of open_position; `position` is None where its booking cannot be read, and `fault` says why.
+
+    `unreadable` are the columns kept beside the booking that cannot be read.
+    """
+
+    key: PositionKey
+    opened_by: object
+    position: Position | None
+    fault: str = ""
+    unreadable: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class StoredTrade:
+    """A row of trade; `trade` is None where its booking cannot be read, and `fault` says why.
+
+    `unreadable` are the columns kept beside the booking that cannot be read.
+    """
+
+    id: int
+    key: PositionKey
+    opened_by: object
+    trade: Trade | None
+    fault: str = ""
+    unreadable: tuple[str, ...] = ()
+
+
+class AuditReader(LedgerReader):
+    """A ledger open for reading whose every answer, inside `moment()`, is of one moment."""
+
+    @contextmanager
+    def moment(self) -> Iterator[Self]:
+        """Hold the ledger as it is now, whatever a writer does meanwhile; damaged text is read as it stands."""
+        self._connection.text_factory = _leniently
+        self._rows("BEGIN")
+        try:
+            yield self
+        finally:
+            self._connection.text_factory = str
+            self._rows("COMMIT")
+
+    def unreadable(self) -> Iterator[str]:
+        """Yield a line for each table around the ledger that holds a row which cannot be read back."""
+        readings: dict[str, Callable[[], object]] = {
+            "account": self.accounts,
+            "instrument": self.instruments,
+            "working_order": self.orders,
+            "mark": self.marks,
+            "break_": lambda: self.breaks(only_open=False),
+            "link": self.links,
+            "journal": lambda: _exhausted(self.journal()),
+        }
+        for table, read in readings.items():
+            try:
+                read()
+            except LedgerCorrupt as error:
+                yield f"table {table}: {error}"
+
+    def unsound_fills(self) -> Iterator[int]:
+        """Yield the id of every fill whose columns are not what was booked, by its checksum."""
+        factory = self._connection.text_factory
+        try:
+            yield from super().unsound_fills()
+        finally:
+            self._connection.text_factory = factory
+
+    def fills_of_key_at(self, account: str, symbol: str, moment: datetime) -> list[Fill]:
+        """Return the fills of one account and symbol current at a moment, refined by what had been seen by then."""
+        bound = time_text(moment)
+        fills = self._nouns(fill_of, _PAST, (account, symbol, bound, bound))
+        further: dict[int, list[Sighting]] = {}
+        for sighting in self._nouns(sighting_of, _PAST_SIGHTINGS, (account, symbol, bound)):
+            further.setdefault(sighting.fill_id, []).append(sighting)
+        return [refined(fill, further.get(fill.id or 0, ())) for fill in fills]
+
+    def modes_at(self, moment: datetime) -> dict[str, str]:
+        """Return the mode each account was in at a moment, as journaled; one that was not known yet has its first."""
+        modes: dict[str, str] = {}
+        bound = time_text(moment)
+        for account, at, before, after in self._rows(_MODES):
+            if at <= bound:
+                modes[account] = after
+            else:
+                modes.setdefault(account, before or after)
+        return {known.account: modes.get(known.account, known.mode) for known in self.accounts()}
+
+
+def faults_of(ledger: LedgerQueries) -> list[str]:
+    """Return what SQLite finds wrong with the file, its indexes included; empty where nothing is."""
+    try:
+        rows = ledger._connection.execute(f"PRAGMA integrity_check({_FAULTS_MAX})").fetchall()
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    # One answer may be several lines, each a fault.
+    found = [line.strip() for (text,) in rows for line in str(text).splitlines() if not line.startswith("***")]
+    return [] if found == ["ok"] else found
+
+
+def modes_of(ledger: LedgerQueries) -> dict[str, str]:
+    """Return the mode of every account, also where the rest of its row cannot be read."""
+    return dict(_lenient_rows(ledger, "SELECT account, mode FROM account", ()))
+
+
+def stored_positions(ledger: LedgerQueries) -> list[StoredPosition]:
+    """Return every row of open_position, readable or not."""
+    return [_position_in(row) for row in _lenient_rows(ledger, _POSITIONS, ())]
+
+
+def stored_trades(ledger: LedgerQueries, account: str, symbol: str) -> list[StoredTrade]:
+    """Return every trade of one account and symbol, readable or not, by id."""
+    return [_trade_in(row) for row in _lenient_rows(ledger, _TRADES, (account, symbol))]
+
+
+def stray_trades(ledger: LedgerQueries, known: Collection[tuple[str, str]]) -> list[StoredTrade]:
+    """Return the trades of every (account, symbol) that is none of those known."""
+    keys = _lenient_rows(ledger, "SELECT DISTINCT account, symbol FROM trade", ())
+    if all(key in known for key in keys):
+        return []
+    columns = listed((*TRADE, *SNAPSHOT))
+    return [
+        _trade_in(row)
+        for (row_id, *key) in _lenient_rows(ledger, "SELECT id, account, symbol FROM trade ORDER BY id", ())
+        if tuple(key) not in known
+        for row in _lenient_rows(ledger, f"SELECT {columns} FROM trade WHERE id = ?", (row_id,))
+    ]
+
+
+def _lenient_rows(ledger: LedgerQueries, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
+    connection = ledger._connection
+    factory, connection.text_factory = connection.text_factory, _leniently
+    try:
+        return ledger._rows(sql, parameters)
+    finally:
+        connection.text_factory = factory
+
+
+def _position_in(row: Row) -> StoredPosition:
+    position, fault = _read(position_of, row)
+    return StoredPosition(
+        key=PositionKey(*row[:3]),
+        opened_by=row[OPEN_POSITION.index("opened_by")],
+        position=position,
+        fault=fault,
+        unreadable=_unreadable(_BESIDE, row[len(OPEN_POSITION) :]),
+    )
+
+
+def _trade_in(row: Row) -> StoredTrade:
+    trade, fault = _read(trade_of, row)
+    return StoredTrade(
+        id=row[0],
+        key=PositionKey(*row[1:4]),
+        opened_by=row[TRADE.index("opened_by")],
+        trade=trade,
+        fault=fault,
+        unreadable=_unreadable(dict.fromkeys(SNAPSHOT, decimal_or_none), row[len(TRADE) :]),
+    )
+
+
+def _unreadable(columns: Mapping[str, Callable[[Any], object]], values: Sequence[Any]) -> tuple[str, ...]:
+    pairs = zip(columns.items(), values, strict=True)
+    return tuple(name for (name, convert), value in pairs if _read(convert, value)[1])
+
+
+def _read(make: Callable[[Any], _Noun], stored: Any) -> tuple[_Noun | None, str]:
+    """Return the noun and no fault, or no noun and the fault."""
+    try:
+        return make(stored), ""
+    except (ValueError, KeyError, ArithmeticError, TypeError) as error:
+        return None, f"cannot be read ({error!r})"
+
+
+def _exhausted(rows: Iterator[object]) -> None:
+    for _ in rows:
+        pass
+
+
+def _leniently(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
