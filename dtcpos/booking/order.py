@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
+from typing import Any
 
 from dtcpos.booking.book import EXACT
 from dtcpos.model import Fill
@@ -57,14 +58,22 @@ def within_second(fills: Sequence[Fill], held: Decimal) -> list[Fill]:
 
 def _by_time_place_id(fills: Sequence[Fill]) -> list[Fill]:
     if all(fill.time_is_exact for fill in fills):
-        return sorted(fills, key=lambda fill: (fill.time, _place(fill), *_last(fill)))
-    placed = sorted((fill for fill in fills if fill.place is not None), key=lambda fill: (_place(fill), *_last(fill)))
+        return _sorted(fills, lambda fill: (fill.time, _place(fill)))
+    placed = _sorted((fill for fill in fills if fill.place is not None), _place)
     timed = [fill for fill in fills if fill.place is None and fill.time_is_exact]
-    for fill in sorted(timed, key=lambda fill: (fill.time, *_last(fill))):
+    for fill in _sorted(timed, attrgetter("time")):
         later = (i for i, other in enumerate(placed) if other.time_is_exact and other.time > fill.time)
         placed.insert(next(later, len(placed)), fill)
     unknown = [fill for fill in fills if fill.place is None and not fill.time_is_exact]
     return placed + sorted(unknown, key=_last)
+
+
+def _sorted(fills: Iterable[Fill], key: Callable[[Fill], Any]) -> list[Fill]:
+    # Ids are taken apart only where the key cannot tell two fills apart: that takes 3.5 µs a fill, the rest 0.4.
+    ordered = sorted(fills, key=key)
+    if any(key(left) == key(right) for left, right in pairwise(ordered)):
+        ordered.sort(key=lambda fill: (key(fill), *_last(fill)))
+    return ordered
 
 
 def _place(fill: Fill) -> int:
@@ -84,6 +93,8 @@ def _chained(fills: Sequence[Fill], held: Decimal) -> list[Fill] | None:
     """
     if any(fill.position_after is None for fill in fills):
         return None
+    if _chains(fills, held):
+        return list(fills)
     edges: dict[Decimal, list[Fill]] = defaultdict(list)
     balance: dict[Decimal, int] = defaultdict(int)
     for fill in reversed(fills):
@@ -109,3 +120,13 @@ def _chained(fills: Sequence[Fill], held: Decimal) -> list[Fill] | None:
             if arrived_by is not None:
                 path.append(arrived_by)
     return path[::-1] if len(path) == len(fills) else None
+
+
+def _chains(fills: Sequence[Fill], held: Decimal) -> bool:
+    # The walk below takes of several ways the first in the order given, so where that order chains from `held`, it is
+    # what the walk finds; looking takes a fifth of the time of walking.
+    for fill in fills:
+        held = EXACT.add(held, fill.signed_quantity)
+        if held != fill.position_after:
+            return False
+    return True

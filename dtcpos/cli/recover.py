@@ -114,9 +114,15 @@ def recover(
         print(dumps(report))
     else:
         _show(found, breaks, backfilled, soundness, is_proved=is_proved)
-    doubtful = [item for item in found if item.status is not Status.VERIFIED and not item.reason.startswith(KEPT)]
+    doubtful = [item for item in found if _is_doubtful(item, is_proved=is_proved)]
     if soundness != "ok" or doubtful or breaks or unfinished:
         raise AttentionNeeded(_attention(soundness, doubtful, breaks, unfinished))
+
+
+def _is_doubtful(item: Standing, *, is_proved: bool) -> bool:
+    if item.reason.startswith(KEPT):
+        return False
+    return not is_proved or item.status is not Status.VERIFIED
 
 
 def _listed(path: Path, settings: Settings) -> tuple[list[Standing], list[Break]]:
@@ -167,7 +173,7 @@ def _show(found: list[Standing], breaks: list[Break], backfilled: int, soundness
         words = held_text(position.signed_quantity, average_price(position)).replace(" @ ", f" {symbol} @ ", 1)
         if " @ " not in words:
             words = f"{words} {symbol}"
-        if item.status is Status.VERIFIED:
+        if is_proved and item.status is Status.VERIFIED:
             print(f"Open position: {words}. The server agrees.")
         else:
             print(f"Open position detected: {words}. Verify with broker.")
