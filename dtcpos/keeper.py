@@ -24,7 +24,7 @@ from dtcpos.errors import DtcposError
 from dtcpos.keeping.answers import Policy
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.session import Event, Session, Wants, moment_of_clock
-from dtcpos.model import Break, Link, Position, PositionKey
+from dtcpos.model import Break, Link, Position, PositionKey, Terms
 from dtcpos.store import PositionRepository, WriterLock
 from dtcpos.updates import AlertUpdate, SessionUpdate, Update
 
@@ -43,7 +43,8 @@ class PositionKeeper:
     next session. Raises LedgerLocked from `start` if another process keeps this ledger, and other LedgerErrors from
     any call that cannot write; nothing of such a call is booked or returned.
 
-    `mode_rules` maps account names or patterns to modes, `accounts` limits what is followed, `history_days` is how far
+    `mode_rules` maps account names or patterns to modes, `instrument_rules` symbols or roots to what a person states of
+    them, `accounts` limits what is followed, `history_days` is how far
     back the first contact with an account asks. `policy` says what to do about breaks without being asked, and
     `close_price` is the display price of the policy `close`.
     """
@@ -53,6 +54,7 @@ class PositionKeeper:
         repository: PositionRepository,
         *,
         mode_rules: Mapping[str, str] | None = None,
+        instrument_rules: Mapping[str, Terms] | None = None,
         encoding: Encoding = Encoding.BINARY,
         negotiate: bool = True,
         username: str = "",
@@ -69,7 +71,12 @@ class PositionKeeper:
     ) -> None:
         self._repository = repository
         self._server = server
-        self._posting = Posting(repository, mode_rules=mode_rules, one_position_per_account=one_position_per_account)
+        self._posting = Posting(
+            repository,
+            mode_rules=mode_rules,
+            instrument_rules=instrument_rules,
+            one_position_per_account=one_position_per_account,
+        )
         self._wants = Wants(
             encoding=encoding,
             negotiate=negotiate,
@@ -155,9 +162,10 @@ class PositionKeeper:
         self._since = moment_of_clock(now)
         self.is_synced = False
         with self._repository.transaction():
+            updates = self._posting.apply_rules(now=self._since)
             self._put_link(now, self._state_word())
         self._publish()
-        return [self._told()]
+        return [self._told(), *updates]
 
     def receive_data(self, data: bytes, *, now: float) -> list[Update]:
         """Take bytes from the server, b"" for the end of the stream, and return what has become true and durable.

@@ -243,6 +243,16 @@ class Instrument:
     commission_source: str = ""
 
 
+class Terms(NamedTuple):
+    """What a person states about a symbol or a root in the settings; None where nothing is stated."""
+
+    point_value: Decimal | None = None
+    tick: Decimal | None = None
+    multiplier: Decimal | None = None
+    commission: Decimal | None = None
+    currency: str = ""
+
+
 @frozen(kw_only=True)
 class ReportedPosition:
     """A position as the server states it."""

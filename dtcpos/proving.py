@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import starmap
 from typing import TypeVar
 
 from attrs import frozen
@@ -20,12 +21,12 @@ from attrs import frozen
 from dtcpos.booking import arranged, book, flat
 from dtcpos.booking.book import EXACT
 from dtcpos.booking.excursions import too_narrow
-from dtcpos.booking.gaps import Gap, gaps
+from dtcpos.booking.gaps import Correction, Gap, gap_words, gaps
 from dtcpos.booking.pricing import priced
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
 from dtcpos.store import AuditReader, StoredPosition, StoredTrade
-from dtcpos.store.audit import faults_of, modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.audit import corrections_of_key, faults_of, modes_of, stored_positions, stored_trades, stray_trades
 from dtcpos.store.queries import LedgerQueries
 
 _POSITION_FIELDS = (
@@ -68,8 +69,15 @@ class Proved:
     gaps: tuple[Gap, ...] = ()
 
 
-def come_to(key: PositionKey, fills: Iterable[Fill], instrument: Instrument | None) -> Proved:
+def come_to(
+    key: PositionKey,
+    fills: Iterable[Fill],
+    instrument: Instrument | None,
+    corrections: Iterable[tuple[datetime, datetime]] = (),
+) -> Proved:
     """Replay the fills of one key, as the ledger has them and in any order, at display prices.
+
+    `corrections` are the times of fills that were corrected, each with when; they tell which statements are outdated.
 
     Raises LedgerCorrupt where a fill cannot be booked at all.
     """
@@ -84,7 +92,7 @@ def come_to(key: PositionKey, fills: Iterable[Fill], instrument: Instrument | No
         position = booking.after
         if booking.trade is not None:
             trades.append(booking.trade)
-    return Proved(position=position, trades=tuple(trades), gaps=tuple(gaps(ordered)))
+    return Proved(position=position, trades=tuple(trades), gaps=tuple(gaps(ordered, starmap(Correction, corrections))))
 
 
 def _is_bookable(fill: Fill) -> bool:
@@ -174,22 +182,6 @@ def _words(value: object) -> str:
     return str(value)
 
 
-def gap_text(key: PositionKey, gap: Gap) -> str:
-    """Write between which executions lots are missing, and how many."""
-    lots = f"{abs(gap.missing):f} lot{'' if abs(gap.missing) == 1 else 's'} {'bought' if gap.missing > 0 else 'sold'}"
-    where = f"before {_execution(gap.before)}"
-    if gap.after is not None:
-        where = f"between {_execution(gap.after)} and {_execution(gap.before)}"
-    return (
-        f"{' '.join(key)}: {lots} missing {where}: the server states {gap.stated:f} after it, "
-        f"the ledger comes to {gap.running:f}"
-    )
-
-
-def _execution(fill: Fill) -> str:
-    return f"{fill.execution_id or f'fill {fill.id}'} ({_words(fill.time)})"
-
-
 def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Difference]:
     """Yield everything that is not as it should be, from the file's pages to the trades; nothing for a sound ledger.
 
@@ -229,7 +221,7 @@ def _projections(reader: AuditReader, unsound: set[int], progress: Progress | No
         yield from compare_position(held.pop(key, None), proved.position)
         yield from compare_trades(key, stored_trades(reader, *key[1:]), proved.trades)
         for gap in proved.gaps:
-            yield Difference(kind="gap", key=key, id=gap.before.id, text=gap_text(key, gap), stored=gap.running)
+            yield Difference(kind="gap", key=key, id=gap.before.id, text=gap_words(key, gap), stored=gap.running)
     for key, row in held.items():
         if key[1:] not in damaged:
             yield from compare_position(row, flat(key))
@@ -245,7 +237,8 @@ def proved_key(
     hurt = sorted(unsound & {fill.id or 0 for fill in fills})
     if hurt:
         raise LedgerCorrupt(f"fill {', '.join(map(str, hurt))} is damaged; restore a backup")
-    return come_to(key, fills, instruments.get(key.symbol))
+    corrections = corrections_of_key(ledger, *key[1:])
+    return come_to(key, fills, instruments.get(key.symbol), corrections)
 
 
 def _overfilled(reader: AuditReader) -> Iterator[Difference]:

@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from dtcpos.keeping.journal import position_text, trade_text
 from dtcpos.model import JournalEntry, PositionKey, Trade
 from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
-from dtcpos.store.audit import modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.audit import leniently, modes_of, stored_positions, stored_trades, stray_trades
 from dtcpos.store.mending import forget_unreadable, mend_structure, remove_other_positions
 
 _UNREADABLE = "unreadable"
@@ -35,14 +36,25 @@ class Rebuilt:
     left: tuple[Difference, ...]
 
 
-def rebuild(repository: PositionRepository, *, unsound: Set[int], now: datetime) -> Rebuilt:
+class _DryRunDone(Exception):
+    pass
+
+
+def rebuild(repository: PositionRepository, *, unsound: Set[int], now: datetime, dry_run: bool = False) -> Rebuilt:
     """Make every open position and trade what a replay of the fills gives; return what was not.
 
     `unsound` are the ids of damaged fills. Raises LedgerCorrupt, with nothing changed, where the file is damaged beyond
-    its projections and indexes.
+    its projections and indexes. A dry run is undone when it is known what it would change.
     """
-    with repository.transaction():
-        return _Rebuild(repository, unsound, now).run()
+    work = _Rebuild(repository, unsound, now)
+    try:
+        with repository.transaction(), leniently(repository):
+            work.run()
+            if dry_run:
+                raise _DryRunDone
+    except _DryRunDone:
+        pass
+    return work.done
 
 
 class _Rebuild:
@@ -54,7 +66,11 @@ class _Rebuild:
         self._left: list[Difference] = []
         self._journal: list[JournalEntry] = []
 
-    def run(self) -> Rebuilt:
+    @property
+    def done(self) -> Rebuilt:
+        return Rebuilt(mended=tuple(self._mended), left=tuple(self._left))
+
+    def run(self) -> None:
         repository = self._repository
         faults = mend_structure(repository)
         self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
@@ -76,7 +92,6 @@ class _Rebuild:
                 kept.add(key)
         self._remove_strays(held, keys, kept)
         repository.add_journal(self._journal)
-        return Rebuilt(mended=tuple(self._mended), left=tuple(self._left))
 
     def _position(self, key: PositionKey, row: StoredPosition | None, proved: Proved) -> None:
         found = list(compare_position(row, proved.position))
@@ -95,25 +110,28 @@ class _Rebuild:
         self._note(key, found, _position_words(row), position_text(after))
 
     def _trades(self, key: PositionKey, rows: Sequence[StoredTrade], trades: Sequence[Trade]) -> None:
-        found = list(compare_trades(key, rows, trades))
+        found: dict[int | None, list[Difference]] = defaultdict(list)
+        for difference in compare_trades(key, rows, trades):
+            found[difference.id].append(difference)
         if not found:
             return
-        by_first = {row.opened_by: row for row in rows}
+        stored = {row.opened_by: row for row in rows}
         expected = {trade.opened_by for trade in trades}
         # First what is in the way: no two trades begin with the same fill.
         for row in rows:
             if row.opened_by not in expected:
                 self._repository.remove_trade(row.id)
-                self._note(key, [each for each in found if each.id == row.id], _trade_words(row), "")
+                self._note(key, found[row.id], _trade_words(row), "")
         for trade in trades:
-            row = by_first.get(trade.opened_by)
-            if row is None:
+            known = stored.get(trade.opened_by)
+            if known is None:
                 self._repository.add_trades([trade])
-                self._note(key, [each for each in found if each.id is None], "", trade_text(trade))
-            elif about := [each for each in found if each.id == row.id]:
-                self._repository.replace_trade(_with_id(trade, row))
-                forget_unreadable(self._repository, "trade", row.unreadable, row.id)
-                self._note(key, about, _trade_words(row), trade_text(trade))
+                text = f"trade {' '.join(key)} from fill {trade.opened_by} to {trade.closed_by} was missing"
+                self._note(key, [Difference(kind="trade", key=key, text=text)], "", trade_text(trade))
+            elif known.id in found:
+                self._repository.replace_trade(_with_id(trade, known))
+                forget_unreadable(self._repository, "trade", known.unreadable, known.id)
+                self._note(key, found[known.id], _trade_words(known), trade_text(trade))
 
     def _remove_strays(
         self, held: dict[PositionKey, StoredPosition], keys: Sequence[PositionKey], kept: set[PositionKey]
@@ -124,12 +142,12 @@ class _Rebuild:
                 text = f"position {' '.join(key)} follows from no fill of the ledger"
                 self._note(key, [Difference(kind="position", key=key, text=text)], _position_words(row), "flat")
         remove_other_positions(self._repository, kept)
-        for row in stray_trades(self._repository, {key[1:] for key in keys}):
-            self._repository.remove_trade(row.id)
-            self._note(row.key, list(compare_trades(row.key, [row], ())), _trade_words(row), "")
+        for stray in stray_trades(self._repository, {key[1:] for key in keys}):
+            self._repository.remove_trade(stray.id)
+            self._note(stray.key, list(compare_trades(stray.key, [stray], ())), _trade_words(stray), "")
 
     def _note(self, key: PositionKey, found: Sequence[Difference], before: str, after: str) -> None:
-        self._mended += [each for each in found if each not in self._mended]
+        self._mended += found
         reason = "; ".join(each.text for each in found)
         entry = JournalEntry(
             at=self._now,

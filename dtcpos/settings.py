@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dtcpos.errors import SettingsError
+from dtcpos.model import Terms
 
 NOON = time(12)
 
@@ -47,16 +48,6 @@ class TradingDay(NamedTuple):
         if self.start > NOON:
             return local.date() + timedelta(days=1) if local.time() >= self.start else local.date()
         return local.date() if local.time() >= self.start else local.date() - timedelta(days=1)
-
-
-class InstrumentSetting(NamedTuple):
-    """What a person states about a symbol or a root; None where nothing is stated."""
-
-    point_value: Decimal | None = None
-    tick: Decimal | None = None
-    multiplier: Decimal | None = None
-    commission: Decimal | None = None
-    currency: str = ""
 
 
 class Guards(NamedTuple):
@@ -92,7 +83,7 @@ class Settings(NamedTuple):
     """Everything a settings file can say. `accounts` keeps the order of the file: the first pattern that fits wins."""
 
     accounts: tuple[tuple[str, str], ...] = ()
-    instruments: Mapping[str, InstrumentSetting] = MappingProxyType({})
+    instruments: Mapping[str, Terms] = MappingProxyType({})
     trading_day: TradingDay = TradingDay()
     guards: Guards = Guards()
     server: ServerSettings = ServerSettings()
@@ -132,7 +123,7 @@ def settings_of(tables: Mapping[str, Any], place: str) -> Settings:
     for symbol, table in tables.get("instruments", {}).items():
         if not isinstance(table, dict):
             raise SettingsError(f"{place}: instruments.{symbol} must be a table, written [instruments.{symbol}]")
-        instruments[symbol] = InstrumentSetting(**_values(table, _INSTRUMENT, f"{place}: instruments.{symbol}"))
+        instruments[symbol] = Terms(**_values(table, _INSTRUMENT, f"{place}: instruments.{symbol}"))
     parts = {
         name: noun(**_values(tables.get(name, {}), readers, f"{place}: {name}"))
         for name, (noun, readers) in _TABLES.items()

@@ -16,6 +16,8 @@ from attrs import evolve, frozen
 from dtcpos.booking import replay, whole_second
 from dtcpos.booking.book import EXACT
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
+from dtcpos.sim import Venue
+from dtcpos.sim.books import Execution
 from dtcpos.store import LedgerReader, PositionRepository
 
 
@@ -30,14 +32,19 @@ class Outcome:
 
 def outcome_of(ledger: PositionRepository | LedgerReader, *, ids: bool = True) -> Outcome:
     """Return what a ledger comes to; `ids` False leaves execution ids out, where two sources name them differently."""
-    fills = [fill for key in ledger.keys() for fill in ledger.fills_of_key(*key)]
-    trades = [trade for key in ledger.keys() for trade in ledger.trades_of_key(*key)]
+    fills = [fill for key in keys_of(ledger) for fill in ledger.fills_of_key(*key)]
+    trades = [trade for key in keys_of(ledger) for trade in ledger.trades_of_key(*key)]
     positions = positions_of(ledger)
     return Outcome(
         fills=Counter(_execution(fill, ids=ids) for fill in fills),
         positions={key: _bare_position(position) for key, position in positions.items()},
         trades=_sorted(map(_bare_trade, trades)),
     )
+
+
+def keys_of(ledger: PositionRepository | LedgerReader) -> list[tuple[str, str]]:
+    """Return every (account, symbol) there is a fill of."""
+    return ledger.keys()
 
 
 def positions_of(ledger: PositionRepository | LedgerReader) -> dict[PositionKey, Position]:
@@ -51,7 +58,7 @@ def prove(ledger: PositionRepository | LedgerReader) -> None:
     """Check that the stored positions and trades are what a replay of the fills gives."""
     modes = {account.account: account.mode for account in ledger.accounts()}
     stored, instruments = positions_of(ledger), ledger.instruments()
-    for account, symbol in ledger.keys():
+    for account, symbol in keys_of(ledger):
         key = PositionKey(modes[account], account, symbol)
         fills = ledger.fills_of_key(account, symbol)
         again = replay(key, [priced(fill, instruments.get(symbol)) for fill in fills])
@@ -73,6 +80,24 @@ def assert_cash(position: Position, trades: Iterable[Trade], fills: Iterable[Fil
         return
     total = EXACT.subtract(sum_of(realized), position.cost)
     assert total == sum_of(moved)
+
+
+def assert_true(ledger: PositionRepository | LedgerReader, venue: Venue) -> None:
+    """Check that every execution of the venue is in the ledger exactly once, and every position is the venue's."""
+    prove(ledger)
+    instruments = ledger.instruments()
+    fills = [fill for key in keys_of(ledger) for fill in ledger.fills_of_key(*key)]
+    booked = Counter(_content(priced(fill, instruments.get(fill.symbol))) for fill in fills)
+    happened = Counter(_content(execution) for execution in venue.executions())
+    assert booked == happened
+    held = {key[1:]: position.signed_quantity for key, position in positions_of(ledger).items()}
+    holdings = {key: holding.signed_quantity for key, holding in venue.holdings.items()}
+    assert held == {key: quantity for key, quantity in holdings.items() if quantity}
+
+
+def _content(one: Fill | Execution) -> tuple[object, ...]:
+    assert one.price is not None
+    return one.account, one.symbol, one.order_id, one.side, one.quantity.normalize(), one.price.normalize()
 
 
 def cash_of(fill: Fill) -> Decimal | None:

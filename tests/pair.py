@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from dtcpos.booking import average_price, rounded_quotient
+from dtcpos.booking import average_price, rounded_quotient, standing
 from dtcpos.dtc import Encoding, Message, State
 from dtcpos.dtc.framing import FrameBuffer
 from dtcpos.keeper import PositionKeeper
+from dtcpos.keeping.session import moment_of_clock
 from dtcpos.model import Fill, Position, Status, Trade
 from dtcpos.sim import Dialogue, Performance, VenueSession, parse_dialogue
 from dtcpos.sim.steps import Garbage, Send
 from dtcpos.store import PositionRepository
 from dtcpos.updates import AlertUpdate, FillUpdate, Update
+from tests.outcome import keys_of
 
 NOON = 1_795_867_200.0
 TERMS = """
@@ -31,9 +33,10 @@ symbol MNQ tick 0.25 value 0.50
 # quiet period has passed and the question after it is answered.
 STEP_S = 0.002
 SETTLED_S = 5.0
-_EVENTS_MAX = 200_000
+_EVENTS_MAX = 50_000
 
 U = TypeVar("U")
+M = TypeVar("M", bound=Message)
 Split = Callable[[bytes], Iterator[bytes]]
 
 
@@ -141,7 +144,7 @@ class Pair:
             self.connect()
         for _ in range(_EVENTS_MAX):
             if self.is_down:
-                if self.keeper.failure is not None:
+                if self.keeper.failure is not None or self.performance.is_finished:
                     break
                 self.now += STEP_S
                 self.connect()
@@ -157,6 +160,7 @@ class Pair:
         else:
             raise AssertionError("the dialogue does not end")
         self.told += self.keeper.stop(now=self.now)
+        self._exchange()
         return self
 
     def _next_deadline(self) -> float | None:
@@ -255,7 +259,7 @@ class Pair:
 
     def trades(self, account: str = "") -> list[str]:
         """The trades closed."""
-        keys = [key for key in self.repository.keys() if account in ("", key[0])]
+        keys = [key for key in keys_of(self.repository) if account in ("", key[0])]
         return [trade_words(trade) for key in keys for trade in self.repository.trades_of_key(*key)]
 
     def fills(self) -> list[str]:
@@ -270,8 +274,6 @@ class Pair:
 
     def status(self, symbol: str = "MES", account: str = "Sim1") -> Status:
         """How true the position is said to be."""
-        from dtcpos.booking import standing
-
         key = next(key for key in self.repository.positions() if key[1:] == (account, symbol))
         return standing(
             self.repository.positions()[key],
@@ -279,7 +281,7 @@ class Pair:
             account=self.repository.account(account),
             links=self.repository.links(),
             breaks=[found for found in self.repository.open_breaks() if found.key == key],
-            now=_moment(self.now),
+            now=moment_of_clock(self.now),
         )[0]
 
     def alerts(self, kind: str) -> list[str]:
@@ -300,15 +302,14 @@ class Pair:
         return [row[0] for row in rows]
 
 
-def _moment(now: float) -> Any:
-    from dtcpos.keeping.session import moment_of_clock
-
-    return moment_of_clock(now)
+def changed(message: M, **values: object) -> M:
+    """Return a message with other values in some of its fields."""
+    return type(message)(**{name: getattr(message, name) for name in message.field_by_name} | values)
 
 
 def fills_of(repository: PositionRepository) -> list[Fill]:
     """Return the current fills of every key, refined by their sightings, by ledger id."""
-    fills = [fill for key in repository.keys() for fill in repository.fills_of_key(*key)]
+    fills = [fill for key in keys_of(repository) for fill in repository.fills_of_key(*key)]
     return sorted(fills, key=lambda fill: fill.id or 0)
 
 

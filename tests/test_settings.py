@@ -10,7 +10,7 @@ import pytest
 
 from dtcpos.cli.config import EXPLANATION
 from dtcpos.errors import SettingsError
-from dtcpos.settings import Guards, InstrumentSetting, ServerSettings, Settings, TradingDay, read_settings
+from dtcpos.settings import Guards, ServerSettings, Settings, Terms, TradingDay, read_settings
 
 
 def written(folder: Path, text: str) -> Path:
@@ -54,8 +54,8 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path, text))
     assert settings.accounts == (("EVAL-*", "SIM"), ("120005", "LIVE"))
     assert settings.instruments == {
-        "MES": InstrumentSetting(point_value=Decimal(5), tick=Decimal("0.25"), commission=Decimal("0.620")),
-        "6EZ26-CME": InstrumentSetting(multiplier=Decimal("0.0001"), currency="USD"),
+        "MES": Terms(point_value=Decimal(5), tick=Decimal("0.25"), commission=Decimal("0.620")),
+        "6EZ26-CME": Terms(multiplier=Decimal("0.0001"), currency="USD"),
     }
     assert str(settings.instruments["MES"].commission) == "0.620"
     assert settings.trading_day == TradingDay(timezone="Europe/Berlin", start=time(8))

@@ -95,7 +95,7 @@ def test_the_changelog_has_the_version() -> None:
 def test_the_readme_gives_the_commands_the_gate_runs() -> None:
     """U5: what a newcomer types is what is checked."""
     readme, gate = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", ".ci/run"))
-    for command in ("install -e '.[dev]'", "connect --demo", "python -m pytest"):
+    for command in ("install -e '.[dev]'", "connect --demo", "pytest"):
         assert command in readme
     for command in ("-e '.[dev]'", "connect --demo", "-m pytest"):
         assert command in gate

@@ -2,6 +2,7 @@
 
 from dtcpos.booking.book import Booking, book, classify, flat, fold, released_cost, split_commission
 from dtcpos.booking.entries import adopted, carried_in, close_out, synthetic_id
+from dtcpos.booking.instruments import assumed, defined, root_of, ruled
 from dtcpos.booking.marks import mark, quiet_band, unrealized
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
 from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
@@ -15,12 +16,14 @@ __all__ = [
     "Replay",
     "adopted",
     "arranged",
+    "assumed",
     "average_price",
     "book",
     "carried_in",
     "classify",
     "close_out",
     "compare",
+    "defined",
     "flat",
     "fold",
     "mark",
@@ -29,7 +32,9 @@ __all__ = [
     "reconcile",
     "released_cost",
     "replay",
+    "root_of",
     "rounded_quotient",
+    "ruled",
     "split_commission",
     "standing",
     "synthetic_id",

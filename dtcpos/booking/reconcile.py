@@ -31,7 +31,8 @@ def average_price(position: Position) -> Decimal | None:
 def rounded_quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
     """Divide and round half-even to 10 decimals, with no trailing zeros."""
     quotient = _WIDE.divide(numerator, denominator).quantize(_TEN_DECIMALS, context=_WIDE)
-    return quotient.normalize(_WIDE)
+    # A short at 0 is held at 0, not at the -0 that the division makes of it.
+    return _WIDE.plus(quotient.normalize(_WIDE))
 
 
 def compare(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Any
 
-from dtcpos.cli.jsonout import write_array
-from dtcpos.cli.options import AsJson, Db, SymbolFilter, ledger_path
+import typer
+from attrs import evolve
+
+from dtcpos.booking import assumed
+from dtcpos.booking.instruments import USER
+from dtcpos.cli.corrections import decimal, positive
+from dtcpos.cli.jsonout import plain, write_array
+from dtcpos.cli.options import AsJson, Db, SymbolFilter, ledger_path, utc_now
 from dtcpos.cli.render import Column, Table, number, print_table
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.store import LedgerReader
+from dtcpos.errors import LedgerMissing, UsageError
+from dtcpos.model import JournalEntry
+from dtcpos.store import LedgerReader, PositionRepository
 
 app = new_app()
 
@@ -23,12 +32,20 @@ COLUMNS = (
 )
 
 
-@app.command(epilog=examples("dtcpos instruments", "dtcpos instruments --symbol MESZ26-CME --json"))
-def instruments(symbol: SymbolFilter = None, as_json: AsJson = False, db: Db = None) -> None:
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples(
+        "dtcpos instruments --symbol MESZ26-CME --json", "dtcpos instruments set MESZ26-CME --commission 0.62"
+    ),
+)
+def instruments(context: typer.Context, symbol: SymbolFilter = None, as_json: AsJson = False, db: Db = None) -> None:
     """List the instruments seen, with the worth of a point and the place each value came from.
 
     Where no worth of a point is known, money stays empty and profits are in points.
     """
+    if context.invoked_subcommand is not None:
+        context.obj = db
+        return
     with LedgerReader.open(ledger_path(db)) as reader:
         known = sorted(reader.instruments().values(), key=lambda instrument: instrument.symbol)
     known = [instrument for instrument in known if symbol in (None, instrument.symbol)]
@@ -67,3 +84,48 @@ def instruments(symbol: SymbolFilter = None, as_json: AsJson = False, db: Db = N
             for instrument in known
         ]
         print_table(Table(columns=COLUMNS, groups=[rows]))
+
+
+@app.command("set", epilog=examples("dtcpos instruments set MESZ26-CME --point-value 5 --commission 0.62"))
+def set_instrument(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="The symbol, as the server spells it.")],
+    point_value: Annotated[
+        str | None, typer.Option("--point-value", metavar="V", help="Money per point and contract.")
+    ] = None,
+    tick: Annotated[str | None, typer.Option("--tick", metavar="T", help="The smallest price step.")] = None,
+    commission: Annotated[
+        str | None, typer.Option("--commission", metavar="C", help="Money per contract and side.")
+    ] = None,
+    multiplier: Annotated[
+        str | None, typer.Option("--multiplier", metavar="M", help="Display price divided by the wire's price.")
+    ] = None,
+    db: Db = None,
+) -> None:
+    """Correct what a symbol is worth; it stands above what a server or the settings say.
+
+    A new commission or multiplier books the symbol's fills again, and the journal says so.
+    """
+    from dtcpos.keeping.posting import Posting
+
+    changes: dict[str, Any] = {}
+    for name, given in (("point_value", point_value), ("tick", tick), ("multiplier", multiplier)):
+        if given is not None:
+            changes[name] = positive(given, f"--{name.replace('_', '-')}")
+    if commission is not None:
+        changes["commission"] = decimal(commission, "--commission")
+    if not changes:
+        raise UsageError("nothing to set; give --point-value, --tick, --commission or --multiplier")
+    sources: dict[str, Any] = {f"{name}_source": USER for name in changes if name != "tick"}
+    path = ledger_path(db or context.obj)
+    if not path.exists():
+        raise LedgerMissing(f"no ledger at {path}; `dtcpos connect` makes one, or name it with --db")
+    with PositionRepository.open(path, create=False) as repository, repository.transaction():
+        now = utc_now()
+        known = repository.instrument(symbol) or assumed(symbol, {})
+        after = evolve(known, **changes, **sources)
+        Posting(repository).put_instrument(after, now=now)
+        words = ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in changes.items())
+        entry = JournalEntry(at=now, cause="instrument set", symbol=symbol, after=words, reason="set by hand")
+        repository.add_journal([entry])
+    print(f"{symbol}: {words}")

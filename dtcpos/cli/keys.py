@@ -36,7 +36,7 @@ TRADE_KEYS = tuple(
     """
     id mode account symbol side quantity total_quantity entry_time entry_price exit_time exit_price realized_points
     realized_pnl commission net_pnl currency mae mfe efficiency r_multiple entry_vwap entry_cum_delta entry_poc
-    trade_min_price trade_max_price fills flags
+    trade_min_price trade_max_price fills flags commission_source
     """.split()
 )
 JOURNAL_KEYS = ("id", "at", "cause", "account", "symbol", "before", "after", "reason", "fill_id")
@@ -182,6 +182,7 @@ def trade_json(closed: ClosedTrade) -> dict[str, Any]:
         "trade_max_price": trade.price_max,
         "fills": trade.fills,
         "flags": _flags(trade.flags, trade.commission),
+        "commission_source": None if instrument is None else instrument.commission_source or None,
     }
 
 

@@ -111,6 +111,7 @@ def session(
         keeper = PositionKeeper(
             repository,
             mode_rules=dict(settings.accounts),
+            instrument_rules=settings.instruments,
             username=username,
             password=_password(username),
             accounts=wishes.accounts,

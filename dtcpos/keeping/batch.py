@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from attrs import evolve
+from attrs import evolve, fields
 
 from dtcpos.keeping.identity import Known, content
 from dtcpos.model import Fill, Sighting
@@ -27,7 +27,7 @@ class Batch:
         """Add a fill that is new, giving it its id."""
         if self._next_id is None:
             self._next_id = self._repository.next_fill_id()
-        booked = evolve(fill, id=self._next_id, booked_at=self.now)
+        booked = _numbered(fill, self._next_id, self.now)
         self._next_id += 1
         self.appended.append(booked)
         return Known(booked)
@@ -81,3 +81,35 @@ class Batch:
     def _disturb(self, fill: Fill) -> None:
         symbol = (fill.account, fill.symbol)
         self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))
+
+
+def _numbered(fill: Fill, fill_id: int, now: datetime) -> Fill:
+    # `evolve` looks every field up by name: 4.1 µs for the one change that every fill goes through, against 2.0.
+    return Fill(
+        account=fill.account,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        time=fill.time,
+        time_is_exact=fill.time_is_exact,
+        execution_id=fill.execution_id,
+        order_id=fill.order_id,
+        parent_order_id=fill.parent_order_id,
+        cumulative_quantity=fill.cumulative_quantity,
+        position_after=fill.position_after,
+        place=fill.place,
+        source=fill.source,
+        commission=fill.commission,
+        flags=fill.flags,
+        reason=fill.reason,
+        raw=fill.raw,
+        supersedes=fill.supersedes,
+        is_void=fill.is_void,
+        id=fill_id,
+        booked_at=now,
+    )
+
+
+# A field added to the noun and not here would be lost.
+assert len(fields(Fill)) == 22

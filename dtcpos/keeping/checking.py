@@ -17,6 +17,7 @@ from attrs import evolve
 from dtcpos.booking import carried_in, compare
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
+from dtcpos.keeping.gaps import GapWatch
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic, by_symbol
 from dtcpos.model import ZERO, Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
@@ -52,6 +53,7 @@ class Checking:
         self._posting = posting
         self._sync = sync
         self._history_days = history_days
+        self._gaps = GapWatch(repository, posting)
         self._recheck_at: dict[str, float] = {}
         self._being_rechecked: set[str] = set()
         self._unconfirmed: set[PositionKey] = set()
@@ -123,6 +125,7 @@ class Checking:
         if ended.outcome is Outcome.COMPLETE:
             self._told_history.add(ended.account)
             updates += self._posting.post_history(ended.account, ended.fills, now=moment)
+            updates += self._gaps.look(ended.account, ended.fills, contacts=self._contacts)
             account = self._posting.accounts[ended.account]
             self._posting.put_account(evolve(account, last_sync_at=moment))
             for reason in ended.unusable:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from dtcpos.booking import Booking
 from dtcpos.model import JournalEntry, Position, PositionKey, Trade
@@ -12,32 +14,45 @@ def position_text(position: Position) -> str:
     """Write a position in a few words."""
     if position.is_flat:
         return "flat"
-    cost = "?" if position.cost is None else f"{position.cost:f}"
-    realized = "?" if position.realized is None else f"{position.realized:f}"
-    return f"{position.signed_quantity:+f} cost {cost} realized {realized}"
+    signed = _words(position.signed_quantity)
+    sign = "+" if position.signed_quantity > 0 else ""
+    return f"{sign}{signed} cost {_words(position.cost)} realized {_words(position.realized)}"
 
 
 def trade_text(trade: Trade | None) -> str:
     """Write a trade in a few words, nothing where there was none."""
     if trade is None:
         return ""
-    realized = "?" if trade.realized is None else f"{trade.realized:f}"
-    return f"trade {trade.direction} {trade.total_quantity:f} realized {realized}"
+    return f"trade {trade.direction} {_words(trade.total_quantity)} realized {_words(trade.realized)}"
 
 
-def booked(booking: Booking, now: datetime) -> JournalEntry:
-    """Return the entry for one fill booked."""
-    fill = booking.fill
-    return JournalEntry(
-        at=now,
-        cause=f"{fill.source} {booking.action}",
-        account=fill.account,
-        symbol=fill.symbol,
-        before=position_text(booking.before),
-        after=position_text(booking.after),
-        reason=fill.reason,
-        fill_id=fill.id,
-    )
+def _words(value: Decimal | None) -> str:
+    if value is None:
+        return "?"
+    text = f"{value:f}"
+    return text.rstrip("0").removesuffix(".") if "." in text else text
+
+
+def booked(bookings: Sequence[Booking], now: datetime) -> list[JournalEntry]:
+    """Return an entry for each of the fills of one key, booked one after another."""
+    entries: list[JournalEntry] = []
+    after = position_text(bookings[0].before)
+    for booking in bookings:
+        # What was held after one fill is what was held before the next.
+        before, after = after, position_text(booking.after)
+        fill = booking.fill
+        entry = JournalEntry(
+            at=now,
+            cause=f"{fill.source} {booking.action}",
+            account=fill.account,
+            symbol=fill.symbol,
+            before=before,
+            after=after,
+            reason=fill.reason,
+            fill_id=fill.id,
+        )
+        entries.append(entry)
+    return entries
 
 
 def changed(key: PositionKey, now: datetime, cause: str, before: str, after: str, fill_id: int | None) -> JournalEntry:

@@ -31,22 +31,32 @@ class Orders:
         self._repository = repository
         self._posting = posting
         self._working = {_name(order): order for order in repository.orders() if order.is_working}
+        self._told: dict[tuple[str, str], tuple[OrderUpdate, datetime]] = {}
         self._changed: dict[tuple[str, str], WorkingOrder] = {}
         self._concerned: set[tuple[str, str]] = set()
 
     def note(self, update: OrderUpdate, moment: datetime) -> None:
         """Take what an order update says of its order, whatever else it says."""
-        order = order_of(update, received_at=moment)
-        if order is None:
+        order_id, replaced_id = update.ServerOrderID, update.PreviousServerOrderID
+        if update.NoOrders or not order_id:
             return
-        if update.PreviousServerOrderID and update.PreviousServerOrderID != order.order_id:
-            replaced = self._working.get((order.account, update.PreviousServerOrderID))
+        if replaced_id and replaced_id != order_id:
+            self._read_told()
+            replaced = self._working.get((update.TradeAccount, replaced_id))
             if replaced is not None:
                 self._put(evolve(replaced, status=int(OrderStatus.CANCELED), updated_at=moment))
-        self._put(order)
+        # Only the last word on an order within a batch is read: the fills of a burst are mostly several to an order.
+        self._told[update.TradeAccount, order_id] = update, moment
+
+    def _read_told(self) -> None:
+        for update, moment in self._told.values():
+            if (order := order_of(update, received_at=moment)) is not None:
+                self._put(order)
+        self._told.clear()
 
     def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
         """Take a whole answer: the account has these open orders and no others."""
+        self._read_told()
         told = {order.order_id: evolve(order, account=order.account or account) for order in orders}
         gone = [order for order in self._working.values() if order.account == account and order.order_id not in told]
         self._repository.remove_orders(account, [order.order_id for order in gone])
@@ -62,6 +72,7 @@ class Orders:
 
     def write(self, updates: Iterable[Update]) -> None:
         """Store what changed, and the brackets of the positions it concerns."""
+        self._read_told()
         if self._changed:
             self._repository.put_orders(list(self._changed.values()))
             self._changed.clear()

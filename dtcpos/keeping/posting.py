@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from attrs import evolve, frozen
 
-from dtcpos.booking import Booking, arranged, flat, fold, replay, whole_second, within_second
+from dtcpos.booking import Booking, arranged, assumed, flat, fold, replay, ruled, whole_second, within_second
 from dtcpos.booking.book import EXACT
 from dtcpos.booking.excursions import too_narrow, widest
 from dtcpos.booking.pricing import priced
@@ -34,6 +35,7 @@ from dtcpos.model import (
     JournalEntry,
     Position,
     PositionKey,
+    Terms,
     Trade,
 )
 from dtcpos.store import PositionRepository
@@ -45,15 +47,14 @@ _Symbol = tuple[str, str]  # account, symbol
 
 @frozen
 class _Tail:
-    """The fills of a key's latest second, in ledger order."""
+    """The fills of a key's latest second, in ledger order.
+
+    `is_by_time` says that a later exact time is enough to follow: all times exact and no chain of stated positions.
+    """
 
     second: datetime
     fills: tuple[Fill, ...]
-
-    @property
-    def is_by_time(self) -> bool:
-        """Whether a later exact time is enough to follow: all times exact and no chain of stated positions."""
-        return all(fill.time_is_exact and fill.position_after is None for fill in self.fills)
+    is_by_time: bool
 
 
 class Posting:
@@ -64,9 +65,11 @@ class Posting:
         repository: PositionRepository,
         *,
         mode_rules: Mapping[str, str] | None = None,
+        instrument_rules: Mapping[str, Terms] | None = None,
         one_position_per_account: bool = True,
     ) -> None:
         self._repository = repository
+        self._instrument_rules = dict(instrument_rules or {})
         self._guards_accounts = one_position_per_account
         self._mode_rules = dict(mode_rules or {})
         self.reload()
@@ -184,6 +187,20 @@ class Posting:
         assert row.id is not None
         return row.id, self._write(batch)
 
+    def apply_rules(self, *, now: datetime) -> list[Update]:
+        """Bring the instruments known up to date with the settings; a new commission re-books their fills."""
+        updates: list[Update] = []
+        for instrument in list(self._instruments.values()):
+            updates += self.put_instrument(ruled(instrument, self._instrument_rules), now=now)
+        return updates
+
+    def _introduce(self, symbol: str) -> None:
+        """Give a new symbol what the settings and the shipped table know of it, before its first fill is booked."""
+        if symbol not in self._instruments:
+            instrument = assumed(symbol, self._instrument_rules)
+            self._repository.put_instrument(instrument)
+            self._instruments[symbol] = instrument
+
     def put_instrument(self, instrument: Instrument, *, now: datetime) -> list[Update]:
         """Store what an instrument is; a new multiplier or commission re-books the symbol's fills."""
         before = self._instruments.get(instrument.symbol)
@@ -221,6 +238,7 @@ class Posting:
         for fill in batch.appended:
             new[fill.account, fill.symbol].append(fill)
         for symbol in new:
+            self._introduce(symbol[1])
             # Read before the new fills are there to be read.
             self._tail(*symbol)
         self._repository.add_fills(batch.appended)
@@ -270,12 +288,8 @@ class Posting:
         return self._tails[account, symbol]
 
     def _remember_tail(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
-        if not ordered:
-            self._tails[account, symbol] = None
-            return
-        second = whole_second(max(fill.time for fill in ordered))
-        fills = tuple(fill for fill in ordered if whole_second(fill.time) == second)
-        self._tails[account, symbol] = _Tail(second, fills)
+        """Remember the latest second of a key, `ordered` being the last of its fills in ledger order."""
+        self._tails[account, symbol] = _extended(None, ordered)
 
     def _extend(self, account: str, symbol: str, fills: list[Fill], now: datetime) -> list[Update]:
         key = self.key_of(account, symbol)
@@ -285,10 +299,8 @@ class Posting:
         if trades:
             self._repository.add_trades(trades)
         self._hold(bookings[-1].after)
-        self._repository.add_journal([booked(booking, now) for booking in bookings])
-        tail = self._tails.get((account, symbol))
-        earlier = tail.fills if tail is not None else ()
-        self._remember_tail(account, symbol, [*earlier, *fills])
+        self._repository.add_journal(booked(bookings, now))
+        self._tails[account, symbol] = _extended(self._tails.get((account, symbol)), fills)
         updates: list[Update] = []
         for fill, booking in zip(fills, bookings, strict=True):
             updates += self._told(fill, booking)
@@ -381,6 +393,18 @@ class Posting:
     def _priced(self, fill: Fill) -> Fill:
         """Return the fill in display prices and with the commission that is known for its symbol."""
         return priced(fill, self._instruments.get(fill.symbol))
+
+
+def _extended(tail: _Tail | None, ordered: Sequence[Fill]) -> _Tail | None:
+    """Return the latest second of a key after the fills that follow its tail, in ledger order."""
+    if not ordered:
+        return tail
+    second = whole_second(ordered[-1].time)
+    latest = list(takewhile(lambda fill: whole_second(fill.time) == second, reversed(ordered)))[::-1]
+    is_by_time = all(fill.time_is_exact and fill.position_after is None for fill in latest)
+    if tail is None or tail.second != second:
+        return _Tail(second, tuple(latest), is_by_time)
+    return _Tail(second, (*tail.fills, *latest), is_by_time and tail.is_by_time)
 
 
 def _same_booking(left: Position, right: Position) -> bool:

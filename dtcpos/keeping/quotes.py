@@ -8,13 +8,11 @@ at a time, because some servers cannot take several quickly.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import evolve
-
-from dtcpos.booking import mark, quiet_band
+from dtcpos.booking import defined, mark, quiet_band
 from dtcpos.dtc import (
     Connection,
     MarketDataFeedStatus,
@@ -32,7 +30,7 @@ from dtcpos.keeping.posting import Posting
 from dtcpos.model import Instrument, Mark, Position, PositionKey
 from dtcpos.store import PositionRepository
 from dtcpos.translate import decimal_of_float32, instrument_of, moment_of, traded_at, traded_price
-from dtcpos.updates import FillUpdate, Update
+from dtcpos.updates import AlertUpdate, FillUpdate, Update
 
 FLUSH_S = 0.1
 # A server that serves definitions answers at once; one that does not know the request never does.
@@ -58,6 +56,8 @@ class Quotes:
         self._written: dict[int, int] = {}
         self._undefined: deque[str] = deque()
         self._asked: set[str] = set()
+        self._warned: set[str] = set()
+        self._has_looked = False
         self._asking_until: float | None = None
         self._last_request_id = _FIRST_REQUEST_ID
         self._changed: dict[PositionKey, Position] = {}
@@ -72,6 +72,19 @@ class Quotes:
     def is_settled(self) -> bool:
         """Whether every definition asked for has come, or is not going to."""
         return not self.has_definitions or (self._asking_until is None and not self._undefined)
+
+    def unknown(self) -> list[Update]:
+        """Warn, once a session and symbol, of what is held and has no point value from anywhere."""
+        if self._connection.state is not State.READY or not self.is_settled:
+            return []
+        updates: list[Update] = []
+        for symbol in sorted({key.symbol for key in self._posting.positions} - self._warned):
+            self._warned.add(symbol)
+            instrument = self._posting.instruments.get(symbol)
+            if instrument is None or instrument.point_value is None:
+                text = f"no point value known for {symbol}: points only; `dtcpos instruments set` can say it"
+                updates.append(AlertUpdate(kind="instrument", text=text))
+        return updates
 
     def is_due(self, now: float) -> bool:
         """Whether excursions must be written now."""
@@ -96,6 +109,13 @@ class Quotes:
     def pump(self, now: float) -> None:
         """Ask what there is to ask: subscriptions of what is held, and one security definition at a time."""
         symbols = sorted({key.symbol for key in self._posting.positions})
+        if not self._has_looked:
+            # A session that broke off between a fill and its symbol's definition leaves one to ask for.
+            self._has_looked = True
+            keys = self._repository.keys()
+            undefined = {symbol for _, symbol in keys} - self._posting.instruments.keys() - self._asked
+            self._undefined.extend(sorted(undefined))
+            self._asked |= undefined
         if self._wants_trades and self._connection.state is State.READY:
             self._subscribe(symbols)
         self._undefined.extend(symbol for symbol in symbols if symbol not in self._asked)
@@ -123,7 +143,7 @@ class Quotes:
                 self._asked.add(key.symbol)
                 self._undefined.append(key.symbol)
         if fills:
-            self._watch()
+            self._watch({update.fill.symbol for update in fills})
 
     def flush(self, moment: datetime) -> None:
         """Write the excursions that have grown and the last prices."""
@@ -141,14 +161,7 @@ class Quotes:
         told = instrument_of(message)
         if told is None:
             return []
-        known = self._posting.instruments.get(told.symbol)
-        if known is not None:
-            # What a person set stays; the server knows no commission.
-            told = evolve(told, commission=known.commission, commission_source=known.commission_source)
-            if known.point_value_source == "user":
-                told = evolve(told, point_value=known.point_value, point_value_source="user")
-            if known.multiplier_source == "user":
-                told = evolve(told, multiplier=known.multiplier, multiplier_source="user")
+        told = defined(told, self._posting.instruments.get(told.symbol))
         updates = self._posting.put_instrument(told, now=moment)
         self._watch()
         return updates
@@ -173,10 +186,15 @@ class Quotes:
         self._ids.clear()
         self._subscribe(symbols)
 
-    def _watch(self) -> None:
-        """Set, per symbol, the band of wire prices inside which no position held has anything to learn."""
+    def _watch(self, traded: Collection[str] | None = None) -> None:
+        """Set, per symbol, the band of wire prices inside which no position held has anything to learn.
+
+        With `traded` only of these symbols: of the others nothing has changed.
+        """
         positions, instruments = self._posting.positions, self._posting.instruments
         for symbol, symbol_id in self._ids.items():
+            if traded is not None and symbol not in traded:
+                continue
             bands = [
                 quiet_band(self._changed.get(key, position))
                 for key, position in positions.items()

@@ -148,7 +148,7 @@ class Session:
             updates += self._book(fills, now, moment)
         self._orders.write(updates)
         self._quotes.after(updates)
-        return updates
+        return updates + self._quotes.unknown()
 
     def fall_due(self, now: float) -> list[Update]:
         """Do what time alone brings: give up on answers, ask again, write excursions."""
@@ -157,7 +157,7 @@ class Session:
         self.checking.tick(now, moment)
         if self._quotes.is_due(now):
             self.flush(now)
-        return updates
+        return updates + self._quotes.unknown()
 
     def flush(self, now: float) -> None:
         """Write excursions and last prices that have only been remembered."""

@@ -22,6 +22,7 @@ from dtcpos.store.rows import (
     Row,
     decimal_or_none,
     fill_of,
+    moment_of,
     moment_or_none,
     position_of,
     refined,
@@ -55,6 +56,11 @@ _PAST_SIGHTINGS: Final = (
 _MODES: Final = (
     "SELECT account, at, before, after FROM journal WHERE cause IN ('account', 'relabelled') AND symbol = '' "
     "ORDER BY id"
+)
+_CORRECTIONS: Final = (
+    "SELECT min(newer.time, older.time), newer.booked_at FROM fill newer INDEXED BY fill_by_superseded "
+    "JOIN fill older ON older.id = newer.supersedes "
+    "WHERE newer.supersedes IS NOT NULL AND older.account = ? AND older.symbol = ?"
 )
 _FAULTS_MAX: Final = 100
 
@@ -94,13 +100,12 @@ class AuditReader(LedgerReader):
     @contextmanager
     def moment(self) -> Iterator[Self]:
         """Hold the ledger as it is now, whatever a writer does meanwhile; damaged text is read as it stands."""
-        self._connection.text_factory = _leniently
-        self._rows("BEGIN")
-        try:
-            yield self
-        finally:
-            self._connection.text_factory = str
-            self._rows("COMMIT")
+        with leniently(self):
+            self._rows("BEGIN")
+            try:
+                yield self
+            finally:
+                self._rows("COMMIT")
 
     def unreadable(self) -> Iterator[str]:
         """Yield a line for each table around the ledger that holds a row which cannot be read back."""
@@ -148,6 +153,17 @@ class AuditReader(LedgerReader):
         return {known.account: modes.get(known.account, known.mode) for known in self.accounts()}
 
 
+@contextmanager
+def leniently(ledger: LedgerQueries) -> Iterator[None]:
+    """Read text as it stands, whatever its bytes have become, instead of refusing what is no UTF-8."""
+    connection = ledger._connection
+    factory, connection.text_factory = connection.text_factory, _as_it_stands
+    try:
+        yield
+    finally:
+        connection.text_factory = factory
+
+
 def faults_of(ledger: LedgerQueries) -> list[str]:
     """Return what SQLite finds wrong with the file, its indexes included; empty where nothing is."""
     try:
@@ -162,6 +178,15 @@ def faults_of(ledger: LedgerQueries) -> list[str]:
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
     """Return the mode of every account, also where the rest of its row cannot be read."""
     return dict(_lenient_rows(ledger, "SELECT account, mode FROM account", ()))
+
+
+def corrections_of_key(ledger: LedgerQueries, account: str, symbol: str) -> list[tuple[datetime, datetime]]:
+    """Return the time of every fill of a key that was replaced or voided, with when that was booked."""
+    return ledger._nouns(_correction_of, _CORRECTIONS, (account, symbol))
+
+
+def _correction_of(row: Row) -> tuple[datetime, datetime]:
+    return moment_of(row[0]), moment_of(row[1])
 
 
 def stored_positions(ledger: LedgerQueries) -> list[StoredPosition]:
@@ -189,12 +214,8 @@ def stray_trades(ledger: LedgerQueries, known: Collection[tuple[str, str]]) -> l
 
 
 def _lenient_rows(ledger: LedgerQueries, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
-    connection = ledger._connection
-    factory, connection.text_factory = connection.text_factory, _leniently
-    try:
+    with leniently(ledger):
         return ledger._rows(sql, parameters)
-    finally:
-        connection.text_factory = factory
 
 
 def _position_in(row: Row) -> StoredPosition:
@@ -238,5 +259,5 @@ def _exhausted(rows: Iterator[object]) -> None:
         pass
 
 
-def _leniently(text: bytes) -> str:
+def _as_it_stands(text: bytes) -> str:
     return text.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ from typing import Final
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import PositionKey
-from dtcpos.store.audit import faults_of
+from dtcpos.store.audit import faults_of, leniently
 from dtcpos.store.repository import PositionRepository
 
 _PROJECTIONS: Final = ("open_position", "trade")
@@ -28,8 +28,9 @@ def mend_structure(repository: PositionRepository) -> list[str]:
     connection = repository._connection
     assert connection.in_transaction, "a file that cannot be mended must stay as it was"
     try:
-        for table in _PROJECTIONS:
-            _make_anew(connection, table)
+        with leniently(repository):
+            for table in _PROJECTIONS:
+                _make_anew(connection, table)
         connection.execute("REINDEX")
         left = faults_of(repository)
     except sqlite3.DatabaseError as error:
@@ -66,16 +67,12 @@ def _make_anew(connection: sqlite3.Connection, table: str) -> None:
 
 def _copy(connection: sqlite3.Connection, select: str, insert: str) -> None:
     """Copy every row that can be read and that the table takes."""
-    factory, connection.text_factory = connection.text_factory, _leniently
-    try:
-        rows = connection.execute(select)
-        while (row := _next(rows)) is not None:
-            try:
-                connection.execute(insert, row)
-            except sqlite3.IntegrityError:
-                continue
-    finally:
-        connection.text_factory = factory
+    rows = connection.execute(select)
+    while (row := _next(rows)) is not None:
+        try:
+            connection.execute(insert, row)
+        except sqlite3.IntegrityError:
+            continue
 
 
 def _next(rows: sqlite3.Cursor) -> tuple[object, ...] | None:
@@ -107,7 +104,3 @@ def forget_unreadable(
         repository._write(f"UPDATE {table} SET {names} WHERE id = ?", [(row,)])
     else:
         repository._write(f"UPDATE {table} SET {names} WHERE mode = ? AND account = ? AND symbol = ?", [row])
-
-
-def _leniently(text: bytes) -> str:
-    return text.decode("utf-8", "replace")

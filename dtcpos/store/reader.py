@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from heapq import merge
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from dtcpos.model import Break, Fill, Instrument, JournalEntry, Mark, Position, PositionKey
 from dtcpos.store.columns import (
@@ -60,23 +61,31 @@ class LedgerReader(LedgerQueries):
     """One ledger, open for reading; it never keeps a writer waiting."""
 
     @classmethod
-    def open(cls, path: str | Path) -> LedgerReader:
+    def open(cls, path: str | Path) -> Self:
         """Open the ledger at the path; raise LedgerMissing where there is none, and the other refusals."""
         path = Path(path)
         return cls(connect_reader(path), path)
 
-    def positions(self, selection: Selection = EVERYTHING) -> list[Holding]:
-        """Return the open positions by mode, account and symbol, each with its mark, instrument and breaks."""
-        where = _Where("p", selection)
-        unanswered: dict[PositionKey, list[Break]] = {}
-        # One read transaction, so that a break and its position are of the same moment.
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """Answer everything asked inside from one moment of the ledger, whatever a writer does meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
         self._rows("BEGIN")
         try:
+            yield
+        finally:
+            self._rows("COMMIT")
+
+    def positions(self, selection: Selection = EVERYTHING) -> list[Holding]:
+        """Return the open positions by mode, account and symbol, each with its mark, instrument and breaks."""
+        where = Where("p", selection)
+        unanswered: dict[PositionKey, list[Break]] = {}
+        with self.held_still():
             rows = self._rows(f"{_POSITIONS}{where.sql} ORDER BY 1, 2, 3", where.parameters)
             for found in self.open_breaks() if rows else ():
                 unanswered.setdefault(found.key, []).append(found)
-        finally:
-            self._rows("COMMIT")
         return [self._made(_holding_of, row, unanswered) for row in rows]
 
     def fills(
@@ -89,7 +98,7 @@ class LedgerReader(LedgerQueries):
         # Walking the ids keeps memory flat and finds the newest at once. Only a whole key is better served by its
         # index, and then the ids are sorted.
         by_key = selection.account is not None and selection.symbol is not None and last is None and after_id is None
-        where = _Where("f" if by_key else "+f", selection, mode="a.mode", time="f.time")
+        where = Where("f" if by_key else "+f", selection, mode="a.mode", time="f.time")
         where.add(CURRENT)
         if after_id is not None:
             where.add("f.id > ?", after_id)
@@ -109,20 +118,21 @@ class LedgerReader(LedgerQueries):
     def trade_rows(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[Row]:
         """Yield what `trades` yields as stored: the columns `TRADE` and `SNAPSHOT`, amounts and times as text."""
         if after_id is not None:
-            where = _Where("+t", selection, time="t.exit_time")
+            where = Where("+t", selection, time="t.exit_time")
             where.add("t.id > ?", after_id)
             return self._stream(f"{_TRADES}{where.sql} ORDER BY t.id", where.parameters)
         if selection.account is not None:
-            where = _Where("t", selection, mode="+t.mode", time="t.exit_time")
+            where = Where("t", selection, mode="+t.mode", time="t.exit_time")
             return self._stream(f"{_TRADES}{where.sql} ORDER BY t.exit_time, t.id", where.parameters)
         # One walk over (mode, exit_time) per mode, merged: the index finds a day at once, and nothing is sorted.
-        return merge(*(self._trades_of_mode(mode, selection) for mode in self._modes(selection)), key=_by_exit)
+        return merge(*(self._trades_of_mode(mode, selection) for mode in self.modes(selection)), key=_by_exit)
 
     def _trades_of_mode(self, mode: str, selection: Selection) -> Iterator[Row]:
-        where = _Where("t", selection, mode="t.mode", time="t.exit_time", modes=(mode,))
+        where = Where("t", selection, mode="t.mode", time="t.exit_time", modes=(mode,))
         return self._stream(f"{_TRADES}{where.sql} ORDER BY t.exit_time, t.id", where.parameters)
 
-    def _modes(self, selection: Selection) -> Sequence[str]:
+    def modes(self, selection: Selection) -> Sequence[str]:
+        """Return the modes selected, in order; without any in the selection those there are trades of."""
         if selection.modes is not None:
             return sorted(set(selection.modes))
         return [row[0] for row in self._rows(_EVERY_MODE)]
@@ -130,7 +140,7 @@ class LedgerReader(LedgerQueries):
     def journal(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[JournalEntry]:
         """Yield the journal by id; with modes only the entries of accounts in one of them."""
         in_mode = "j.account IN (SELECT account FROM account WHERE mode IN ({modes}))"
-        where = _Where("j", selection, mode_test=in_mode, time="j.at")
+        where = Where("j", selection, mode_test=in_mode, time="j.at")
         if after_id is not None:
             where.add("j.id > ?", after_id)
         for row in self._stream(f"{_JOURNAL}{where.sql} ORDER BY j.id", where.parameters):
@@ -138,7 +148,7 @@ class LedgerReader(LedgerQueries):
 
     def breaks(self, selection: Selection = EVERYTHING, *, only_open: bool = True) -> list[Break]:
         """Return the breaks, oldest first; without `only_open` also those that were answered."""
-        where = _Where("break_", selection, time="break_.found_at")
+        where = Where("break_", selection, time="break_.found_at")
         if only_open:
             where.add("answer = ''")
         return self._nouns(break_of, f"{_BREAKS}{where.sql} ORDER BY id", where.parameters)
@@ -174,7 +184,7 @@ class LedgerReader(LedgerQueries):
             raise self._damage(error) from error
 
 
-class _Where:
+class Where:
     """The conditions a selection puts on a table, as SQL and its parameters."""
 
     def __init__(

@@ -53,6 +53,7 @@ def test_a_trade_in_full(shell: Shell) -> None:
         "trade_max_price": Decimal("5052.5"),
         "fills": 2,
         "flags": [],
+        "commission_source": None,
     }
 
 

@@ -1,0 +1,51 @@
+"""`dtcpos rebuild`: make positions and trades again from the ledger."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dtcpos.cli.jsonout import write_array
+from dtcpos.cli.options import AsJson, Db, ledger_path, utc_now
+from dtcpos.cli.shape import examples, new_app
+from dtcpos.cli.verify import difference_json
+from dtcpos.errors import AttentionNeeded
+from dtcpos.store import AuditReader, PositionRepository, WriterLock
+
+app = new_app()
+
+
+@app.command(epilog=examples("dtcpos rebuild", "dtcpos rebuild --dry-run"))
+def rebuild(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    as_json: AsJson = False,
+    db: Db = None,
+) -> None:
+    """Make every open position and trade what the fills of the ledger say, in one transaction.
+
+    What is right is not touched, brackets and verification stay with their position, and the journal says what
+    changed. Stop `connect` first. Exit code 6 where fills themselves are damaged: their positions are left alone, and
+    only a backup has the truth.
+    """
+    from dtcpos.rebuilding import rebuild as make_again
+
+    path, now = ledger_path(db), utc_now()
+    with AuditReader.open(path) as reader:
+        unsound = set(reader.unsound_fills())
+    lock = WriterLock(path)
+    lock.acquire(now.timestamp())
+    with lock, PositionRepository.open(path, create=False) as repository:
+        done = make_again(repository, unsound=unsound, now=now, dry_run=dry_run)
+    if as_json:
+        write_array(map(difference_json, (*done.mended, *done.left)), sys.stdout)
+    else:
+        for difference in (*done.mended, *done.left):
+            print(" ".join(difference.text.split()))
+        if not done.mended:
+            print("nothing to rebuild: positions and trades are what the ledger gives")
+        elif dry_run:
+            print("nothing was changed")
+    if done.left:
+        raise AttentionNeeded(f"{len(done.left)} left alone because their fills are damaged; restore a backup")

@@ -1,0 +1,89 @@
+"""`dtcpos verify`: prove the ledger against itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dtcpos.cli.jsonout import write_array
+from dtcpos.cli.options import AsJson, Db, ledger_path
+from dtcpos.cli.shape import examples, new_app
+from dtcpos.errors import AttentionNeeded, LedgerCorrupt
+
+if TYPE_CHECKING:
+    from dtcpos.proving import Difference
+
+app = new_app()
+
+
+@app.command(epilog=examples("dtcpos verify", "dtcpos verify --json || mail -s 'the ledger needs you' me"))
+def verify(as_json: AsJson = False, db: Db = None) -> None:
+    """Replay the whole ledger and name everything that is not as it should be.
+
+    The file's pages and indexes, the checksum of every fill, every open position and trade against the replay of its
+    fills, orders filled beyond their quantity, and executions missing between two whose positions the server stated.
+    Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also while
+    `connect` runs.
+    """
+    count = 0
+
+    def counted() -> Iterator[Difference]:
+        nonlocal count
+        for difference in differences(ledger_path(db)):
+            count += 1
+            yield difference
+
+    if as_json:
+        write_array(map(difference_json, counted()), sys.stdout)
+    else:
+        for difference in counted():
+            print(" ".join(difference.text.split()))
+    if count:
+        raise AttentionNeeded(f"{count} difference{'' if count == 1 else 's'}; `dtcpos rebuild` restores projections")
+    if not as_json:
+        print("ok")
+
+
+def differences(path: Path) -> Iterator[Difference]:
+    """Yield what differs, showing on a terminal how far the proof has come; a file that cannot be opened differs."""
+    from dtcpos.proving import Difference, prove
+    from dtcpos.store import AuditReader
+
+    try:
+        reader = AuditReader.open(path)
+    except LedgerCorrupt as error:
+        yield Difference(kind="file", text=f"file: {error}")
+        return
+    with reader:
+        yield from prove(reader, progress())
+
+
+def progress() -> Callable[[int, int], None] | None:
+    """Return what shows the progress on standard error, None where that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, of: int) -> None:
+        # Wide enough to erase the number before it.
+        end = "\r\x1b[K" if done + 1 == of else "\r"
+        print(f"\r\x1b[K{done + 1} of {of} keys", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def difference_json(difference: Difference) -> dict[str, Any]:
+    """Return a difference under its keys; `text` is the line people read."""
+    mode, account, symbol = difference.key or (None, None, None)
+    return {
+        "kind": difference.kind,
+        "mode": mode or None,
+        "account": account,
+        "symbol": symbol,
+        "id": difference.id,
+        "field": difference.field,
+        "stored": difference.stored,
+        "replayed": difference.replayed,
+        "text": difference.text,
+    }
