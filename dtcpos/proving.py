@@ -26,7 +26,16 @@ from dtcpos.booking.pricing import priced
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
 from dtcpos.store import AuditReader, StoredPosition, StoredTrade
-from dtcpos.store.audit import corrections_of_key, faults_of, modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.audit import (
+    corrections_of_key,
+    faults_of,
+    modes_of,
+    schema_faults,
+    stored_positions,
+    stored_trades,
+    stray_trades,
+    unsound_fills,
+)
 from dtcpos.store.queries import LedgerQueries
 
 _POSITION_FIELDS = (
@@ -83,7 +92,7 @@ def come_to(
     """
     fills = list(fills)
     for fill in fills:
-        if not _is_bookable(fill):
+        if fill.account != key.account or fill.symbol != key.symbol or not _is_bookable(fill):
             raise LedgerCorrupt(f"fill {fill.id} cannot be booked; restore a backup")
     ordered = list(arranged(fills, ZERO))
     position, trades = flat(key), []
@@ -189,9 +198,13 @@ def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Dif
     """
     with reader.moment():
         yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults_of(reader))
+        misshapen = schema_faults(reader)
+        yield from (Difference(kind="file", text=f"schema: {fault}") for fault in misshapen)
+        if misshapen:
+            return
         unsound: set[int] = set()
         try:
-            for fill_id in reader.unsound_fills():
+            for fill_id in unsound_fills(reader):
                 unsound.add(fill_id)
                 text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
                 yield Difference(kind="fill", id=fill_id, text=text)
@@ -251,8 +264,9 @@ def _overfilled(reader: AuditReader) -> Iterator[Difference]:
             for fill in reader.fills_of_orders(account, names[start : start + _ORDERS_AT_ONCE]):
                 filled[fill.order_id] = EXACT.add(filled.get(fill.order_id, ZERO), fill.quantity)
             for order_id, total in filled.items():
-                order = orders[order_id]
-                if order.quantity is not None and total > order.quantity:
+                # A broken index may answer with orders that were not asked for.
+                order = orders.get(order_id)
+                if order is not None and order.quantity is not None and total > order.quantity:
                     key = PositionKey(modes[account], account, order.symbol)
                     text = f"order {order_id} of {' '.join(key)} is for {order.quantity:f}, its fills are {total:f}"
                     yield Difference(kind="order", key=key, text=text, stored=order.quantity, replayed=total)

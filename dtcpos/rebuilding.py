@@ -11,7 +11,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import evolve, frozen
@@ -22,7 +22,7 @@ from dtcpos.keeping.journal import position_text, trade_text
 from dtcpos.model import JournalEntry, PositionKey, Trade
 from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
-from dtcpos.store.audit import leniently, modes_of, stored_positions, stored_trades, stray_trades
+from dtcpos.store.audit import leniently, modes_of, stored_positions, stored_trades, stray_trades, unsound_fills
 from dtcpos.store.mending import forget_unreadable, mend_structure, remove_other_positions
 
 _UNREADABLE = "unreadable"
@@ -40,13 +40,13 @@ class _DryRunDone(Exception):
     pass
 
 
-def rebuild(repository: PositionRepository, *, unsound: Set[int], now: datetime, dry_run: bool = False) -> Rebuilt:
+def rebuild(repository: PositionRepository, *, now: datetime, dry_run: bool = False) -> Rebuilt:
     """Make every open position and trade what a replay of the fills gives; return what was not.
 
-    `unsound` are the ids of damaged fills. Raises LedgerCorrupt, with nothing changed, where the file is damaged beyond
-    its projections and indexes. A dry run is undone when it is known what it would change.
+    Raises LedgerCorrupt, with nothing changed, where the file is damaged beyond its projections and indexes. A dry run
+    is undone when it is known what it would change.
     """
-    work = _Rebuild(repository, unsound, now)
+    work = _Rebuild(repository, now)
     try:
         with repository.transaction(), leniently(repository):
             work.run()
@@ -58,9 +58,8 @@ def rebuild(repository: PositionRepository, *, unsound: Set[int], now: datetime,
 
 
 class _Rebuild:
-    def __init__(self, repository: PositionRepository, unsound: Set[int], now: datetime) -> None:
+    def __init__(self, repository: PositionRepository, now: datetime) -> None:
         self._repository = repository
-        self._unsound = unsound
         self._now = now
         self._mended: list[Difference] = []
         self._left: list[Difference] = []
@@ -74,6 +73,7 @@ class _Rebuild:
         repository = self._repository
         faults = mend_structure(repository)
         self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
+        unsound = set(unsound_fills(repository))
         modes, instruments = modes_of(repository), repository.instruments()
         held = {row.key: row for row in stored_positions(repository)}
         ledger_keys = repository.keys()
@@ -81,7 +81,7 @@ class _Rebuild:
         kept: set[PositionKey] = set()
         for key in keys:
             try:
-                proved = proved_key(repository, key, self._unsound, instruments)
+                proved = proved_key(repository, key, unsound, instruments)
             except LedgerCorrupt as error:
                 self._left.append(Difference(kind="fill", key=key, text=f"{' '.join(key)} was left alone: {error}"))
                 kept |= {other for other in held if other[1:] == key[1:]}

@@ -97,7 +97,7 @@ def test_the_readme_gives_the_commands_the_gate_runs() -> None:
     readme, gate = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", ".ci/run"))
     for command in ("install -e '.[dev]'", "connect --demo", "pytest"):
         assert command in readme
-    for command in ("-e '.[dev]'", "connect --demo", "-m pytest"):
+    for command in ("-e '.[dev]'", "connect --demo", "bin/pytest"):
         assert command in gate
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from dtcpos.booking.book import EXACT
 from dtcpos.booking.order import arranged
-from dtcpos.model import Break, Fill, Position, ReportedPosition, Side, Source
+from dtcpos.model import ZERO, Break, Fill, Position, ReportedPosition, Side, Source
 
 _PRICE_DIGITS = 10
 _SECOND = timedelta(seconds=1)
@@ -94,11 +94,14 @@ def carried_in(reported: ReportedPosition, fills: Sequence[Fill], *, now: dateti
     `fills` are all fills known of the account and symbol. The price is the one that makes our average equal the
     server's; where the position was flat or changed sides inside the window it cannot be known, and is None.
     """
-    ordered = list(arranged(fills, EXACT.create_decimal(0)))
-    known = sum((fill.signed_quantity for fill in ordered), Decimal(0))
+    known = ZERO
+    for fill in fills:
+        known = EXACT.add(known, fill.signed_quantity)
     quantity = EXACT.subtract(reported.signed_quantity, known)
     if not quantity:
         return None
+    # In the order they have when these lots come first: stated positions may chain otherwise from nothing.
+    ordered = list(arranged(fills, quantity))
     # One second before the first fill, so that the order of the ledger puts it first whatever else is known.
     time = ordered[0].time.replace(microsecond=0) - _SECOND if ordered else now
     if reported.entry_time is not None:

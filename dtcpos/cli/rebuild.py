@@ -12,7 +12,7 @@ from dtcpos.cli.options import AsJson, Db, ledger_path, utc_now
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.verify import difference_json
 from dtcpos.errors import AttentionNeeded
-from dtcpos.store import AuditReader, PositionRepository, WriterLock
+from dtcpos.store import PositionRepository, WriterLock
 
 app = new_app()
 
@@ -32,12 +32,10 @@ def rebuild(
     from dtcpos.rebuilding import rebuild as make_again
 
     path, now = ledger_path(db), utc_now()
-    with AuditReader.open(path) as reader:
-        unsound = set(reader.unsound_fills())
     lock = WriterLock(path)
     lock.acquire(now.timestamp())
     with lock, PositionRepository.open(path, create=False) as repository:
-        done = make_again(repository, unsound=unsound, now=now, dry_run=dry_run)
+        done = make_again(repository, now=now, dry_run=dry_run)
     if as_json:
         write_array(map(difference_json, (*done.mended, *done.left)), sys.stdout)
     else:

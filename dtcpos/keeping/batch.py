@@ -84,7 +84,7 @@ class Batch:
 
 
 def _numbered(fill: Fill, fill_id: int, now: datetime) -> Fill:
-    # `evolve` looks every field up by name: 4.1 µs for the one change that every fill goes through, against 2.0.
+    # `evolve` looks every field up by name: 3.0 µs for the one change that every fill goes through, against 1.8.
     return Fill(
         account=fill.account,
         symbol=fill.symbol,

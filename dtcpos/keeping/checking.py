@@ -25,6 +25,8 @@ from dtcpos.store import PositionRepository
 from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, VerifiedUpdate
 
 QUIET_S = 2.0
+# An account that trades without a pause is compared all the same.
+_QUIET_S_MAX = 10.0
 # A restart may find executions that the last session was told and lost; a day covers every clock that is set wrong.
 _HISTORY_MARGIN = timedelta(days=1)
 # Carried in while history could not be asked: a later history may tell the same lots as executions.
@@ -55,7 +57,9 @@ class Checking:
         self._history_days = history_days
         self._gaps = GapWatch(repository, posting)
         self._recheck_at: dict[str, float] = {}
+        self._recheck_since: dict[str, float] = {}
         self._being_rechecked: set[str] = set()
+        self._awaiting_verdict: set[str] = set()
         self._unconfirmed: set[PositionKey] = set()
         self._agreed_now: set[PositionKey] = set()
         self._told_history: set[str] = set()
@@ -76,11 +80,12 @@ class Checking:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no comparison is under way or due."""
-        return not self._recheck_at and not self._being_rechecked
+        """Whether every account asked about has had its verdict, whatever came after it."""
+        return not self._awaiting_verdict
 
     def ask(self, account: str, moment: datetime) -> None:
         """Queue the questions that bring an account up to date."""
+        self._awaiting_verdict.add(account)
         self._ask_history(account, moment)
         self._sync.ask_positions(account)
         self._sync.ask_orders(account)
@@ -91,7 +96,7 @@ class Checking:
             start = known.last_sync_at - _HISTORY_MARGIN
         else:
             start = moment - timedelta(days=self._history_days)
-        self._sync.ask_history(account, start)
+        self._sync.ask_history(account, start, days=(moment - start).days + 1)
 
     def next_deadline(self) -> float | None:
         """Return when the next account is to be asked about again."""
@@ -100,7 +105,7 @@ class Checking:
     def tick(self, now: float, moment: datetime) -> None:
         """Ask again about every account whose quiet period has passed."""
         for account in [name for name, due in self._recheck_at.items() if now >= due]:
-            del self._recheck_at[account]
+            self._forget_recheck(account)
             self._being_rechecked.add(account)
             self._ask_history(account, moment)
             self._sync.ask_positions(account)
@@ -112,11 +117,7 @@ class Checking:
                 key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
                 self._unconfirmed.add(key)
                 self._agreed_now.discard(key)
-                self._recheck_at[key.account] = now + QUIET_S
-
-    def note_gap(self, account: str, now: float) -> None:
-        """Remember that the server hinted at an execution we have not seen."""
-        self._recheck_at[account] = now + QUIET_S
+                self._recheck_later(key.account, now)
 
     def history_ended(self, ended: Ended, moment: datetime) -> list[Update]:
         """Book a whole batch of history; note it where it did not come."""
@@ -138,6 +139,7 @@ class Checking:
         account = self._posting.accounts[ended.account]
         if ended.outcome is not Outcome.COMPLETE:
             self._being_rechecked.discard(ended.account)
+            self._awaiting_verdict.discard(ended.account)
             self._posting.put_account(evolve(account, sync_outcome=ended.words))
             return updates
         reported = {report.symbol: report for report in by_symbol(ended.reported, ended.account)}
@@ -151,6 +153,7 @@ class Checking:
             self._recheck_at.setdefault(ended.account, now)
             return updates
         self._being_rechecked.discard(ended.account)
+        self._awaiting_verdict.discard(ended.account)
         for symbol in symbols:
             if symbol in differing:
                 updates += self._differs(account.account, symbol, held.get(symbol), reported.get(symbol), moment)
@@ -170,11 +173,22 @@ class Checking:
         ours = {} if held is None else {report.symbol: held}
         if self._compared(report.symbol, report.account, ours, stated, moment) is None:
             self._unconfirmed.discard(key)
-            if not any(other.account == report.account for other in self._unconfirmed):
-                self._recheck_at.pop(report.account, None)
+            is_open = any(other.account == report.account for other in self._unconfirmed)
+            if not is_open and report.account not in self._awaiting_verdict:
+                self._forget_recheck(report.account)
             return self._agrees(key, held, moment)
-        self._recheck_at.setdefault(report.account, now + QUIET_S)
+        if report.account not in self._recheck_at:
+            self._recheck_later(report.account, now)
         return []
+
+    def _recheck_later(self, account: str, now: float) -> None:
+        """Ask again after a quiet period; activity puts it off, but not for ever."""
+        since = self._recheck_since.setdefault(account, now)
+        self._recheck_at[account] = min(now + QUIET_S, since + _QUIET_S_MAX)
+
+    def _forget_recheck(self, account: str) -> None:
+        self._recheck_at.pop(account, None)
+        self._recheck_since.pop(account, None)
 
     def _note(self, ended: Ended) -> list[Update]:
         if ended.outcome is Outcome.COMPLETE:

@@ -281,8 +281,11 @@ class Session:
         updates: list[Update] = []
         if ended.outcome is not Outcome.COMPLETE:
             updates.append(AlertUpdate(kind="sync", text=ended.words))
-        # Accounts the ledger knows are asked about even if the list has lost them: a position may still be there.
-        for account in dict.fromkeys([*ended.accounts, *self._posting.accounts]):
+            others = set(self._posting.accounts)
+        else:
+            # An account the list has lost may still have its position; without one there is nothing to prove.
+            others = {key.account for key in self._posting.positions}
+        for account in dict.fromkeys([*ended.accounts, *sorted(others)]):
             if self.wants.follows(account):
                 updates += self._posting.meet(account, now=moment)
                 self.checking.ask(account, moment)

@@ -87,6 +87,7 @@ class _Request:
     topic: Topic
     account: str
     start: datetime | None = None
+    days: int = 0
     request_id: int = 0
     asked: int = 0
     deadline: float = 0.0
@@ -141,9 +142,9 @@ class Sync:
         """Queue the request for the list of accounts."""
         self._waiting.append(_Request(Topic.ACCOUNTS, ""))
 
-    def ask_history(self, account: str, start: datetime) -> None:
-        """Queue the request for an account's fills since `start`."""
-        self._waiting.append(_Request(Topic.HISTORY, account, start))
+    def ask_history(self, account: str, start: datetime, *, days: int = 0) -> None:
+        """Queue the request for an account's fills since `start`, which is `days` ago, rounded up."""
+        self._waiting.append(_Request(Topic.HISTORY, account, start, days))
 
     def ask_positions(self, account: str) -> None:
         """Queue the request for an account's positions."""
@@ -295,8 +296,13 @@ def _message_of(request: _Request) -> Message:
         return TradeAccountsRequest(RequestID=request_id)
     if request.topic is Topic.HISTORY:
         assert request.start is not None
-        start = int(request.start.timestamp())
-        return HistoricalOrderFillsRequest(RequestID=request_id, TradeAccount=request.account, StartDateTime=start)
+        # The documentation gives the start precedence; a server that reads only the days gets them too.
+        return HistoricalOrderFillsRequest(
+            RequestID=request_id,
+            TradeAccount=request.account,
+            StartDateTime=int(request.start.timestamp()),
+            NumberOfDays=request.days,
+        )
     if request.topic is Topic.POSITIONS:
         return CurrentPositionsRequest(RequestID=request_id, TradeAccount=request.account)
     return OpenOrdersRequest(RequestID=request_id, TradeAccount=request.account)

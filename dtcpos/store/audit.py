@@ -20,6 +20,7 @@ from dtcpos.store.queries import LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.rows import (
     Row,
+    checksum_of,
     decimal_or_none,
     fill_of,
     moment_of,
@@ -62,6 +63,7 @@ _CORRECTIONS: Final = (
     "JOIN fill older ON older.id = newer.supersedes "
     "WHERE newer.supersedes IS NOT NULL AND older.account = ? AND older.symbol = ?"
 )
+_CHECKED: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
 _FAULTS_MAX: Final = 100
 
 
@@ -124,14 +126,6 @@ class AuditReader(LedgerReader):
             except LedgerCorrupt as error:
                 yield f"table {table}: {error}"
 
-    def unsound_fills(self) -> Iterator[int]:
-        """Yield the id of every fill whose columns are not what was booked, by its checksum."""
-        factory = self._connection.text_factory
-        try:
-            yield from super().unsound_fills()
-        finally:
-            self._connection.text_factory = factory
-
     def fills_of_key_at(self, account: str, symbol: str, moment: datetime) -> list[Fill]:
         """Return the fills of one account and symbol current at a moment, refined by what had been seen by then."""
         bound = time_text(moment)
@@ -173,6 +167,30 @@ def faults_of(ledger: LedgerQueries) -> list[str]:
     # One answer may be several lines, each a fault.
     found = [line.strip() for (text,) in rows for line in str(text).splitlines() if not line.startswith("***")]
     return [] if found == ["ok"] else found
+
+
+def schema_faults(ledger: LedgerQueries) -> list[str]:
+    """Return the names of tables, indexes, triggers and views that are not as dtcpos makes them."""
+    from dtcpos.store.repository import PositionRepository
+
+    sql = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    with PositionRepository.in_memory() as fresh:
+        expected: dict[str, str] = dict(fresh._rows(sql))
+    try:
+        found: dict[str, str] = dict(_lenient_rows(ledger, sql, ()))
+    except LedgerCorrupt as error:
+        return [str(error)]
+    return sorted(
+        f"{name} is not as dtcpos makes it" for name in expected | found if expected.get(name) != found.get(name)
+    )
+
+
+def unsound_fills(ledger: LedgerQueries) -> Iterator[int]:
+    """Yield the id of every fill whose columns are not what was booked, by its checksum."""
+    with leniently(ledger):
+        for row in ledger._stream(_CHECKED):
+            if checksum_of(row[:-1]) != row[-1]:
+                yield row[0]
 
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:

@@ -136,7 +136,11 @@ def _identify(connection: sqlite3.Connection, path: Path) -> int:
     """Return the schema version of a ledger, 0 for a file without any table; refuse any other file."""
     ((application,),) = connection.execute("PRAGMA application_id")
     ((version,),) = connection.execute("PRAGMA user_version")
-    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    try:
+        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    except UnicodeDecodeError as error:
+        # What SQLite says of a broken schema quotes it, and its bytes may be no text any more.
+        raise LedgerCorrupt(f"ledger {path} is damaged in its schema; restore a backup") from error
     if application != APPLICATION_ID and (application or version or tables):
         raise LedgerForeign(f"{path} is a database of another program; name another file with --db")
     if version > SCHEMA_VERSION:

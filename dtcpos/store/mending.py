@@ -10,7 +10,7 @@ from typing import Final
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import PositionKey
-from dtcpos.store.audit import faults_of, leniently
+from dtcpos.store.audit import faults_of, leniently, schema_faults
 from dtcpos.store.repository import PositionRepository
 
 _PROJECTIONS: Final = ("open_position", "trade")
@@ -22,6 +22,9 @@ def mend_structure(repository: PositionRepository) -> list[str]:
     The tables of the projections are made anew with the rows that can still be read, and every index is written
     again from its table. Raise LedgerCorrupt where faults remain: the ledger itself is damaged.
     """
+    misshapen = schema_faults(repository)
+    if misshapen:
+        raise LedgerCorrupt(f"ledger {repository.path} is damaged in its schema ({misshapen[0]}); restore a backup")
     faults = faults_of(repository)
     if not faults:
         return []

@@ -15,17 +15,23 @@ from pathlib import Path
 
 GROUP = 512
 
-# What anybody would write who wants to know what is held and to count an execution once.
-_SCHEMA = """
-CREATE TABLE fill (id INTEGER PRIMARY KEY, account TEXT, symbol TEXT, side TEXT, quantity TEXT, price TEXT, time TEXT,
-    execution_id TEXT, order_id TEXT, UNIQUE (account, execution_id));
-CREATE TABLE position (account TEXT, symbol TEXT, quantity TEXT, cost TEXT, realized TEXT, updated_at TEXT,
-    PRIMARY KEY (account, symbol));
+# The facts a ledger cannot do without, in plain tables: an execution counts once, a position is one row.
+_FILL = (
+    "id account symbol side quantity price time execution_id order_id parent_order_id source position_after raw "
+    "booked_at reason"
+).split()
+_POSITION = (
+    "mode account symbol signed_quantity cost entry_time target_price stop_price vwap cum_delta poc price_min "
+    "price_max mae mfe heat_since initial_risk status verified_at verified_how"
+).split()
+_SCHEMA = f"""
+CREATE TABLE fill ({", ".join(_FILL).replace("id,", "id INTEGER PRIMARY KEY,", 1)}, UNIQUE (account, execution_id));
+CREATE TABLE position ({", ".join(_POSITION)}, PRIMARY KEY (mode, account, symbol));
 """
-_INSERT = "INSERT INTO fill VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO fill VALUES ({', '.join('?' * len(_FILL))})"
 _UPSERT = (
-    "INSERT INTO position VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, symbol) DO UPDATE SET "
-    "quantity = excluded.quantity, cost = excluded.cost, realized = excluded.realized, updated_at = excluded.updated_at"
+    f"INSERT INTO position VALUES ({', '.join('?' * len(_POSITION))}) ON CONFLICT (mode, account, symbol) DO UPDATE "
+    f"SET {', '.join(f'{column} = excluded.{column}' for column in _POSITION[3:])}"
 )
 
 Row = tuple[object, ...]
@@ -55,9 +61,13 @@ class BareLedger:
 
 
 def _rows_of(number: int) -> tuple[Row, Row]:
-    moment, account, symbol = "2026-11-22T14:30:01.250000Z", ("Sim1", "120005")[number % 2], ("MESZ26", "ESZ26")[number % 2]
-    fill = (number, account, symbol, "BUY", "1", "5050.25", moment, f"EX-{number}", f"ORDER-{number // 4}")
-    return fill, (account, symbol, str(number % 8), "5050.25", "12.5", moment)
+    moment = "2026-11-22T14:30:01.250000Z"
+    account, symbol = (("SIM", "Sim1"), "MESZ26") if number % 2 else (("LIVE", "120005"), "ESZ26")
+    execution = (f"EX-{number}", f"ORDER-{number // 4}", "", "LIVE", None, "301", moment, "")
+    fill = (number, account[1], symbol, "BUY", "1", "5050.25", moment, *execution)
+    extremes = ("5050.25", "5060.75", "-12.5", "30")
+    position = (*account, symbol, str(number % 8), "5050.25", moment, *[None] * 5, *extremes, *[None] * 2, "", *[None] * 2)
+    return fill, position
 
 
 def bare_backlog(path: Path, count: int) -> float:
@@ -79,14 +89,11 @@ def timed() -> Iterator[list[float]]:
     spent.append(time.perf_counter() - start)
 
 
-def best_rate(work: Callable[[], object], count: int, *, turns: int = 3) -> float:
-    """Return how often a second something was done, `count` times in each of a few turns, in the fastest of them."""
-    fastest = float("inf")
-    for _ in range(turns):
-        with timed() as spent:
-            work()
-        fastest = min(fastest, spent[0])
-    return count / fastest
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the seconds something took."""
+    with timed() as spent:
+        work()
+    return spent[0]
 
 
 def spread(ratios: Sequence[float]) -> str:

@@ -1,8 +1,8 @@
 """A server that has much to tell: fills as bytes made beforehand, in memory or from another process over loopback.
 
 Run as a program it prints its port, serves one client, and does what each line on its standard input says:
-`live COUNT` sends that many fills at once, `paced COUNT RATE` so many a second, `history COUNT` answers the next
-question for history with that many.
+`prepare COUNT` makes that many live fills, `live` sends them at once, `paced RATE` so many a second, and
+`history COUNT` answers the next question for history with that many.
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ class Venue:
         self._connection.start(time.time())
         self._history = bytearray()
         self._answers = bytearray()
+        self.symbol_ids: dict[str, int] = {}
 
     def will_tell(self, history: bytearray) -> None:
         """Answer the next question for history with these frames."""
@@ -193,7 +194,7 @@ class Venue:
             case SecurityDefinitionForSymbolRequest():
                 send(SecurityDefinitionReject(RequestID=message.RequestID, RejectText="none here"))
             case MarketDataRequest():
-                pass
+                self.symbol_ids[message.Symbol] = message.SymbolID
 
 
 class Feed:
