@@ -67,31 +67,117 @@ class _Walk:
         reader: ExitReader,
         selection: Selection,
         tally: Tally,
-        instruments: dict[str, Instrument],
+        instruments: Mapping[str, Instrument],
         method: Method | None,
     ) -> None:
         self._tally = tally
         self._since, self._until = selection.since, selection.until
         self._is_paired = method is not None
-        self._pairs = _Pairs(reader, instruments, method or Method.AVERAGE)
+        self._stretches = _Stretches(reader, instruments, method or Method.AVERAGE)
 
     def add_closed(self, trades: Iterable[Closed]) -> None:
         """Add trades that ended within the time looked at, by exit."""
-        tally, of, day_of = self._tally, self._tally.of, self._tally.calendar.day_of
-        is_paired, since = self._is_paired, self._since
+        tally, is_paired = self._tally, self._is_paired
         for trade in trades:
             mode, account, symbol, entered, exited, points, commission, mae, mfe, fills, _, risk = trade
-            found = of(mode, account, symbol)
+            found = tally.of(mode, account, symbol)
             if not is_paired:
                 excursions = None if mae is None or mfe is None else (mae, mfe)
                 tally.add_trade(found, entered, exited, points, commission, excursions, risk)
-            if fills > 2 and (is_paired or points is None or not self._is_of_one_day(entered, day_of, exited, since)):
-                self._add_pairs(found, self._pairs.of_trade(trade) or [_whole(trade)])
-            else:
-                tally.add_exit(found, exited, points, commission)
-                if is_paired:
-                    tally.add_trade(found, entered, exited, points, commission)
+            # Two fills are one that opened and one that closed, however they are paired.
+            if fills > 2 and self._has_exits_apart(trade) and (pairs := self._stretches.of_trade(trade)):
+                self._add_pairs(found, pairs)
+                continue
+            tally.add_exit(found, exited, points, commission)
+            if is_paired:
+                tally.add_trade(found, entered, exited, points, commission)
 
-    def _is_of_one_day(self, entered: datetime, day_of, exited: datetime, since: datetime | None) -> bool:
-        day_of(exited)
-        ...
+    def _has_exits_apart(self, trade: Closed) -> bool:
+        if self._is_paired or trade.realized is None:
+            return True
+        if self._since is not None and trade.entry_time < self._since:
+            return True
+        return not self._tally.calendar.is_one_day(trade.entry_time, trade.exit_time)
+
+    def add_closed_later(self, trades: Iterable[Closed]) -> None:
+        """Add what was realized within the time looked at by trades that ended after it."""
+        for trade in trades:
+            self._add_pairs(self._tally.of(*trade[:3]), self._stretches.of_trade(trade))
+
+    def add_open(self, holding: Holding) -> None:
+        """Add what an open position has realized within the time looked at, and what is open."""
+        position, mark = holding.position, holding.mark
+        found = self._tally.of(*position.key)
+        points = unrealized(position, mark.price) if mark is not None else None
+        if position.opened_quantity != abs(position.signed_quantity):
+            pairs, inventory = self._stretches.of_position(holding)
+            self._add_pairs(found, pairs)
+            if mark is not None and inventory.signed_quantity == position.signed_quantity:
+                points = open_points(inventory, mark.price)
+        self._tally.hold(found, points, mark.time if mark is not None else None)
+
+    def _add_pairs(self, found: KeyTally, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            if self._since is not None and pair.exit_time < self._since:
+                continue
+            if self._until is not None and pair.exit_time >= self._until:
+                continue
+            self._tally.add_exit(found, pair.exit_time, pair.points, pair.commission)
+            if self._is_paired:
+                self._tally.add_trade(found, pair.entry_time, pair.exit_time, pair.points, pair.commission)
+
+
+@frozen
+class _Stretch:
+    """How far the fills of a key have been paired, and the pairs of the second reached."""
+
+    second: datetime
+    inventory: Inventory
+    latest: tuple[Pair, ...]
+
+
+class _Stretches:
+    """The pairs of single positions, each from the fills between its entry and its exit.
+
+    Positions of one key are asked for in the order of their exits, and where one follows another without the key being
+    flat at the end of a second, pairing goes on where it stopped: no fill is read twice.
+    """
+
+    def __init__(self, reader: ExitReader, instruments: Mapping[str, Instrument], method: Method) -> None:
+        self._reader, self._instruments = reader, instruments
+        self._empty = Inventory(method=method)
+        self._reached: dict[tuple[str, str], _Stretch] = {}
+
+    def of_trade(self, trade: Closed) -> list[Pair]:
+        """Return the pairs of a trade, in the order of exits; none where the ledger has no such fills."""
+        symbol = (trade.account, trade.symbol)
+        return self._between(symbol, trade.opened_by, trade.entry_time, trade.exit_time)[0]
+
+    def of_position(self, holding: Holding) -> tuple[list[Pair], Inventory]:
+        """Return the pairs of an open position, and the lots that are open."""
+        position = holding.position
+        assert position.entry_time is not None, position
+        return self._between(position.key[1:], position.opened_by, position.entry_time, None)
+
+    def _between(
+        self, symbol: tuple[str, str], opened_by: int | None, entered: datetime, exited: datetime | None
+    ) -> tuple[list[Pair], Inventory]:
+        reached = self._reached.get(symbol)
+        first = self._reader.flat_before(*symbol, entered, known=reached.second if reached is not None else None)
+        pairs: list[Pair] = []
+        inventory = self._empty
+        second, latest = first, ()
+        if reached is not None and first <= reached.second:
+            inventory, second, latest = reached.inventory, reached.second, reached.latest
+            pairs += latest
+            first = second + _SECOND
+        if exited is None or first <= exited:
+            for part in self._reader.fills_within(*symbol, first, exited):
+                pairing = pair_up(inventory, self._in_order(part, inventory))
+                inventory = pairing.after
+                pairs += [pair for pair in pairing.pairs if pair.opened_by == opened_by or ...]
+        return pairs, inventory
+
+    def _in_order(self, fills: list[Fill], inventory: Inventory) -> Iterator[Fill]:
+        held = inventory.signed_quantity
+        return (priced(fill, self._instruments.get(fill.symbol)) for fill in arranged(fills, held))

@@ -234,7 +234,7 @@ class PositionKeeper:
         is_first = self._file_version is None
         before = self._posting.positions
         self._posting.reload()
-        self._session.checking.reload()
+        self._session.reload()
         self._file_version = version
         return [] if is_first else _changes(before, self._posting.positions)
 

@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple
@@ -113,17 +113,21 @@ class Calendar:
 
     def __init__(self, trading_day: TradingDay) -> None:
         self._trading_day = trading_day
-        self.begins_at: datetime | None = None
-        self._ends_at: datetime | None = None
+        self._begins_at = self._ends_at = datetime.min.replace(tzinfo=UTC)
         self._day = date.min
 
     def day_of(self, moment: datetime) -> date:
-        """Return the trading day; `begins_at` is then the moment it began."""
-        if self._ends_at is None or self.begins_at is None or not self.begins_at <= moment < self._ends_at:
+        """Return the trading day of a moment."""
+        if not self._begins_at <= moment < self._ends_at:
             self._day = self._trading_day.day_of(moment)
-            self.begins_at = self._trading_day.starts_at(self._day)
+            self._begins_at = self._trading_day.starts_at(self._day)
             self._ends_at = self._trading_day.starts_at(self._day + timedelta(days=1))
         return self._day
+
+    def is_one_day(self, earlier: datetime, later: datetime) -> bool:
+        """Whether two moments are of one trading day."""
+        self.day_of(later)
+        return self._begins_at <= earlier
 
 
 class _Cell:

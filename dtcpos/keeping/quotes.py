@@ -145,12 +145,21 @@ class Quotes:
         if fills:
             self._watch({update.fill.symbol for update in fills})
 
-    def flush(self, moment: datetime) -> None:
-        """Write the excursions that have grown and the last prices."""
+    def forget(self) -> None:
+        """Drop what ticks taught since it was last written: another process has changed what is held."""
+        self._changed.clear()
+        self._watch()
+
+    def write_extremes(self) -> None:
+        """Write the excursions that have grown."""
         self._flush_at = None
         if self._changed:
             self._posting.widen(self._changed.values())
             self._changed.clear()
+
+    def flush(self, moment: datetime) -> None:
+        """Write the excursions that have grown and the last prices."""
+        self.write_extremes()
         marks = self._marks(moment)
         if marks:
             self._repository.put_marks(marks)

@@ -163,6 +163,11 @@ class Session:
         """Write excursions and last prices that have only been remembered."""
         self._quotes.flush(moment_of_clock(now))
 
+    def reload(self) -> None:
+        """Look at the file again: another process has written."""
+        self.checking.reload()
+        self._quotes.forget()
+
     def pump(self, now: float) -> None:
         """Send the next question, if none is out."""
         if self.state in (State.SYNCING, State.READY):
@@ -198,6 +203,8 @@ class Session:
         return updates
 
     def _book(self, fills: Sequence[Fill], now: float, moment: datetime) -> list[Update]:
+        # What ticks have taught belongs to the position the fill is about to change or close.
+        self._quotes.write_extremes()
         updates = self._posting.post_live(fills, now=moment)
         self.checking.note_fills(updates, now)
         overfilled = [
@@ -266,6 +273,7 @@ class Session:
             case Topic.ACCOUNTS:
                 return self._accounts(ended, moment)
             case Topic.HISTORY:
+                self._quotes.write_extremes()
                 updates = self.checking.history_ended(ended, moment)
                 self._backfilled += sum(isinstance(update, FillUpdate) for update in updates)
                 return updates
