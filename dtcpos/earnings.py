@@ -1,14 +1,15 @@
 """Walk a ledger once and add up what was earned: exits on the day they happened, trades when they are flat again.
 
-Most trades are one exit, and what they realized is stored with them. Only a trade with several exits that are to be told
-apart (they lie on different days, or lots are paired) has its fills read again, as has an open position that was reduced.
+Most trades are one exit, and what they realized is stored with them. Only a trade with several exits that are to be
+told apart (they lie on different days, or lots are paired) has its fills read again, as has an open position that was
+reduced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from heapq import merge
 from itertools import chain
 
@@ -18,7 +19,7 @@ from dtcpos.booking import arranged, unrealized, whole_second
 from dtcpos.booking.book import EXACT
 from dtcpos.booking.pairing import Inventory, Method, Pair, open_points, pair_up
 from dtcpos.booking.pricing import priced
-from dtcpos.model import Instrument
+from dtcpos.model import Fill, Instrument
 from dtcpos.settings import TradingDay
 from dtcpos.stats import Block, KeyTally, Tally
 from dtcpos.store import Holding, Selection
@@ -157,26 +158,27 @@ class _Stretches:
         """Return the pairs of an open position, and the lots that are open."""
         position = holding.position
         assert position.entry_time is not None, position
-        return self._between(position.key[1:], position.opened_by, position.entry_time, None)
+        return self._between((position.key.account, position.key.symbol), position.opened_by, position.entry_time, None)
 
     def _between(
         self, symbol: tuple[str, str], opened_by: int | None, entered: datetime, exited: datetime | None
     ) -> tuple[list[Pair], Inventory]:
         reached = self._reached.get(symbol)
-        first = self._reader.flat_before(*symbol, entered, known=reached.second if reached is not None else None)
-        pairs: list[Pair] = []
+        start = self._reader.flat_before(*symbol, entered, known=reached.second if reached is not None else None)
+        found: list[Pair] = []
         inventory = self._empty
-        second, latest = first, ()
-        if reached is not None and first <= reached.second:
-            inventory, second, latest = reached.inventory, reached.second, reached.latest
-            pairs += latest
-            first = second + _SECOND
-        if exited is None or first <= exited:
-            for part in self._reader.fills_within(*symbol, first, exited):
+        if reached is not None and start <= reached.second:
+            found, inventory, start = list(reached.latest), reached.inventory, reached.second + _SECOND
+        last = None if exited is None else whole_second(exited)
+        if last is None or start <= last:
+            for part in self._reader.fills_within(*symbol, start, last):
                 pairing = pair_up(inventory, self._in_order(part, inventory))
                 inventory = pairing.after
-                pairs += [pair for pair in pairing.pairs if pair.opened_by == opened_by or ...]
-        return pairs, inventory
+                found += [p for p in pairing.pairs if p.opened_by == opened_by or whole_second(p.exit_time) == last]
+            if last is not None:
+                latest = tuple(pair for pair in found if whole_second(pair.exit_time) == last)
+                self._reached[symbol] = _Stretch(last, inventory, latest)
+        return [pair for pair in found if pair.opened_by == opened_by], inventory
 
     def _in_order(self, fills: list[Fill], inventory: Inventory) -> Iterator[Fill]:
         held = inventory.signed_quantity

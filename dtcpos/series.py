@@ -19,10 +19,10 @@ class Figures:
     """How the trades of a series did, in the unit they were given in, after commission.
 
     A trade won or lost by its net; one of exactly 0 is a scratch, counts in `trades` and ends a streak. `hit_rate` is
-    won by trades, `profit_factor` the sum won by the sum lost, `expectancy` the mean. `current_streak` is negative while
-    losing. `max_drawdown` is the largest fall of the running total from a top before it (zero or negative), `max_runup`
-    the largest rise from a bottom; both start at 0. Averages of R, excursions and efficiency are over the trades that
-    have one. All quotients are rounded half-even to 10 decimals; None where there is nothing to divide by.
+    won by trades, `profit_factor` the sum won by the sum lost, `expectancy` the mean. `current_streak` is negative
+    while losing. `max_drawdown` is the largest fall of the running total from a top before it (zero or negative),
+    `max_runup` the largest rise from a bottom; the total starts at 0. Averages of R, excursions and efficiency are over
+    the trades that have one. Quotients are rounded half-even to 10 decimals; None where there is nothing to divide by.
     """
 
     trades: int
@@ -59,8 +59,8 @@ class Series:
 
     __slots__ = (
         "best", "efficiencies", "efficiency", "equity", "excursions", "fall", "longest_loss", "longest_win", "losses",
-        "lost", "mae", "mfe", "peak", "r", "rise", "risks", "streak", "time", "trades", "trough", "unknown", "wins", "won",
-        "worst",
+        "lost", "mae", "mfe", "peak", "r", "rise", "risks", "streak", "time", "trades", "trough", "unknown", "wins",
+        "won", "worst",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -103,12 +103,14 @@ class Series:
             self.wins += 1
             self.won += net
             self.streak = self.streak + 1 if self.streak > 0 else 1
-            self.longest_win = max(self.longest_win, self.streak)
+            if self.streak > self.longest_win:
+                self.longest_win = self.streak
         elif net < 0:
             self.losses += 1
             self.lost += net
             self.streak = self.streak - 1 if self.streak < 0 else -1
-            self.longest_loss = max(self.longest_loss, -self.streak)
+            if -self.streak > self.longest_loss:
+                self.longest_loss = -self.streak
         else:
             self.streak = 0
 

@@ -1,8 +1,8 @@
 """Add up what was earned: pure, exact, one pass, in memory that grows with days and symbols and never with trades.
 
-Two things are counted. An *exit* is what one closing fill realized; it belongs to the trading day on which it happened,
-whatever closes the rest. A *trade* is judged as a whole when it is flat again. Realized figures come from exits, hit rate
-and its kin from trades.
+Two things are counted. An *exit* is what one closing fill realized; it belongs to the trading day on which it
+happened, whatever closes the rest. A *trade* is judged as a whole when it is flat again. Realized figures come from
+exits, hit rate and its kin from trades.
 
 Invariants:
 1. Modes are never added together, except in the block of mode ALL, which is made only when it is asked for.
@@ -46,8 +46,8 @@ class Unit(NamedTuple):
 class Earned:
     """What some exits realized, and how the trades that closed with them did.
 
-    `points` is None where symbols are mixed, `gross` and `net` where the worth of a point is unknown. `commission` is the
-    sum of those known, None where none is; `commission_unknown` counts the exits without, whose net is their gross.
+    `points` is None where symbols are mixed, `gross` and `net` where the worth of a point is unknown. `commission` is
+    the sum of those known, None where none is; `commission_unknown` counts the exits without, whose net is their gross.
     `unknown` counts the exits whose profit nobody knows.
     """
 
@@ -70,9 +70,11 @@ class Earned:
 
 @frozen(kw_only=True)
 class Unrealized:
-    """What is open: `points` None where symbols are mixed, `amount` None where it is unknown, of no position without one.
+    """What is open at the last marks.
 
-    `unmarked` counts the positions without a mark or without a cost; `mark_time` is the oldest mark used.
+    `points` is None where symbols are mixed, `amount` where the worth of a point is unknown, both where nothing held
+    has a mark. `unmarked` counts the positions left out, which have no mark or no known cost; `mark_time` is the oldest
+    mark used.
     """
 
     positions: int
@@ -186,7 +188,9 @@ class Tally:
     sum would cost twice as much.
     """
 
-    def __init__(self, trading_day: TradingDay, instruments: dict[str, Instrument], *, with_total: bool = False) -> None:
+    def __init__(
+        self, trading_day: TradingDay, instruments: dict[str, Instrument], *, with_total: bool = False
+    ) -> None:
         self.calendar = Calendar(trading_day)
         self._instruments = instruments
         self._with_total = with_total

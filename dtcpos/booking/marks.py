@@ -7,12 +7,16 @@ earned; its worst and best over the life of the position are MAE and MFE.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 from attrs import evolve
 
 from dtcpos.booking.book import EXACT, extremes
 from dtcpos.model import Position
+
+# Far more digits than a double has, rounded into the band.
+_UP = Context(prec=60, rounding=ROUND_CEILING)
+_DOWN = Context(prec=60, rounding=ROUND_FLOOR)
 
 
 def mark(position: Position, price: Decimal) -> Position:
@@ -37,14 +41,19 @@ def quiet_band(position: Position) -> tuple[float, float]:
     """
     if position.price_min is None or position.price_max is None:
         return math.inf, -math.inf
-    low, high = float(position.price_min), float(position.price_max)
+    low, high = position.price_min, position.price_max
     if position.cost is not None and position.realized is not None:
-        moved = EXACT.subtract(position.realized, position.cost)
-        ends = sorted(
-            float(EXACT.subtract(bound, moved)) / float(position.signed_quantity)
-            for bound in (position.mae, position.mfe)
-        )
-        # A float division may land one step outside; one step inside costs a look and loses nothing.
-        low = max(low, math.nextafter(ends[0], math.inf))
-        high = min(high, math.nextafter(ends[1], -math.inf))
-    return low, high
+        moved, held = EXACT.subtract(position.realized, position.cost), position.signed_quantity
+        worst, best = (EXACT.subtract(profit, moved) for profit in (position.mae, position.mfe))
+        first, last = (worst, best) if held > 0 else (best, worst)
+        low, high = max(low, _UP.divide(first, held)), min(high, _DOWN.divide(last, held))
+    return _float_within(low, math.inf), _float_within(high, -math.inf)
+
+
+def _float_within(bound: Decimal, inward: float) -> float:
+    # A price that stays at an extreme is the common case, so the bound itself belongs to the band wherever a tick can
+    # name it; a tick's price is the shortest decimal of its double.
+    nearest = float(bound)
+    named = Decimal(repr(nearest))
+    is_outside = named < bound if inward > 0 else named > bound
+    return math.nextafter(nearest, inward) if is_outside else nearest

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from attrs import evolve
 
+from dtcpos.booking import average_price
 from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Position, PositionKey, Side, WorkingOrder
@@ -91,6 +92,10 @@ class Orders:
         instrument = self._posting.instruments.get(key.symbol)
         factor = Decimal(1) if instrument is None else instrument.multiplier
         target, stop = brackets(position, self._working.values())
+        if stop is not None and (average := average_price(position)) is not None:
+            # The first stop that is known decides; later stops and sizes are history.
+            risk = abs(average - stop * factor) * abs(position.signed_quantity)
+            self._repository.set_initial_risk(key, risk)
         self._repository.set_brackets(
             key, None if target is None else target * factor, None if stop is None else stop * factor
         )

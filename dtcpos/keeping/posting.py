@@ -24,6 +24,7 @@ from dtcpos.booking.excursions import too_narrow, widest
 from dtcpos.booking.pricing import priced
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, history_matches, live_match
+from dtcpos.keeping.imported import ImportedLog, Logged
 from dtcpos.keeping.journal import booked, changed, position_text, trade_text
 from dtcpos.keeping.lookup import Lookup
 from dtcpos.model import (
@@ -171,6 +172,20 @@ class Posting:
             if fill.execution_id and firsts[fill.execution_id] is not fill:
                 by_id[fill.execution_id] = batch.see(by_id[fill.execution_id], fill)
 
+    def post_import(self, rows: Sequence[Logged], log: ImportedLog, *, now: datetime) -> list[Update]:
+        """Book a part of an imported log; `catch_up` books the keys of which something belongs earlier."""
+        batch = Batch(self._repository, now)
+        updates = self._meet_all((row.fill for row in rows), now)
+        log.identify(rows, batch, self._lookup)
+        return updates + self._write(batch, late=log.late)
+
+    def catch_up(self, log: ImportedLog, *, now: datetime) -> list[Update]:
+        """Book again, once, every key that parts of a log have left waiting."""
+        updates: list[Update] = []
+        for (account, symbol), moment in log.late.items():
+            updates += self._replay(account, symbol, moment, [], now, cause="import")
+        return updates
+
     def post_entry(self, fill: Fill, *, now: datetime) -> list[Update]:
         """Book an adjustment or a person's fill; its synthetic id makes a second posting change nothing."""
         if self._lookup.known_by_id([fill])[fill.account]:
@@ -229,7 +244,10 @@ class Posting:
             updates += self.meet(account, now=now)
         return updates
 
-    def _write(self, batch: Batch, *, orders_are_followed: bool = False) -> list[Update]:
+    def _write(
+        self, batch: Batch, *, orders_are_followed: bool = False, late: dict[_Symbol, datetime] | None = None
+    ) -> list[Update]:
+        """Write a batch and book it; with `late`, keys that must be booked again are left there with the moment."""
         if not orders_are_followed:
             self._lookup.forget_orders()
         if not batch.appended and not batch.sightings:
@@ -246,13 +264,17 @@ class Posting:
             self._repository.add_sightings(account, sightings)
         updates: list[Update] = []
         for symbol in dict.fromkeys([*new, *batch.disturbed]):
-            moment = batch.disturbed.get(symbol)
+            moment = late.get(symbol) if late else None
+            moment = batch.disturbed.get(symbol, moment)
             if moment is None and (ordered := self._following(*symbol, new[symbol])) is not None:
                 updates += self._extend(*symbol, ordered, batch.now)
-            else:
-                moments = [fill.time for fill in new.get(symbol, [])] + ([moment] if moment else [])
-                account, name = symbol
-                updates += self._replay(account, name, min(moments), new.get(symbol, []), batch.now, cause="late")
+                continue
+            moments = [fill.time for fill in new.get(symbol, [])] + ([moment] if moment else [])
+            if late is not None:
+                late[symbol] = min(*moments, late.get(symbol, moments[0]))
+                continue
+            account, name = symbol
+            updates += self._replay(account, name, min(moments), new.get(symbol, []), batch.now, cause="late")
         return updates
 
     def _following(self, account: str, symbol: str, fills: list[Fill]) -> list[Fill] | None:

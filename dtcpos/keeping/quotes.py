@@ -7,6 +7,7 @@ at a time, because some servers cannot take several quickly.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,6 +27,7 @@ from dtcpos.dtc import (
     SecurityDefinitionResponseV2,
     State,
 )
+from dtcpos.keeping.heat import Heat
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Instrument, Mark, Position, PositionKey
 from dtcpos.store import PositionRepository
@@ -62,6 +64,7 @@ class Quotes:
         self._last_request_id = _FIRST_REQUEST_ID
         self._changed: dict[PositionKey, Position] = {}
         self._flush_at: float | None = None
+        self._heat = Heat(repository, posting.positions)
         connection.watch_none()
 
     def next_deadline(self) -> float | None:
@@ -103,7 +106,7 @@ class Quotes:
             case MarketDataReject():
                 self._ids.pop(self._symbols.pop(message.SymbolID, ""), None)
             case _:
-                self._trade(message, now)
+                self._trade(message, now, moment)
         return []
 
     def pump(self, now: float) -> None:
@@ -139,15 +142,20 @@ class Quotes:
         for update in fills:
             key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
             self._changed.pop(key, None)
+            if update.position is not None and update.fill.price is not None:
+                price = update.fill.price * _multiplier(self._posting.instruments, key.symbol)
+                self._heat.note(key, update.position, price, update.fill.time)
             if key.symbol not in self._asked:
                 self._asked.add(key.symbol)
                 self._undefined.append(key.symbol)
         if fills:
+            self._heat.write()
             self._watch({update.fill.symbol for update in fills})
 
     def forget(self) -> None:
         """Drop what ticks taught since it was last written: another process has changed what is held."""
         self._changed.clear()
+        self._heat = Heat(self._repository, self._posting.positions)
         self._watch()
 
     def write_extremes(self) -> None:
@@ -156,6 +164,7 @@ class Quotes:
         if self._changed:
             self._posting.widen(self._changed.values())
             self._changed.clear()
+        self._heat.write()
 
     def flush(self, moment: datetime) -> None:
         """Write the excursions that have grown and the last prices."""
@@ -205,16 +214,20 @@ class Quotes:
             if traded is not None and symbol not in traded:
                 continue
             bands = [
-                quiet_band(self._changed.get(key, position))
+                band
                 for key, position in positions.items()
                 if key.symbol == symbol
+                for band in (quiet_band(self._changed.get(key, position)), self._heat.band(key, position))
             ]
             low = max((band[0] for band in bands), default=float("-inf"))
             high = min((band[1] for band in bands), default=float("inf"))
             factor = float(_multiplier(instruments, symbol))
-            self._connection.watch(symbol_id, low / factor, high / factor)
+            if factor != 1:
+                # A division may land one step outside; one step inside costs a look and loses nothing.
+                low, high = math.nextafter(low / factor, math.inf), math.nextafter(high / factor, -math.inf)
+            self._connection.watch(symbol_id, low, high)
 
-    def _trade(self, message: Message, now: float) -> None:
+    def _trade(self, message: Message, now: float, moment: datetime) -> None:
         symbol = self._symbols.get(getattr(message, "SymbolID", 0))
         price = traded_price(message)
         if symbol is None or price is None:
@@ -230,6 +243,7 @@ class Quotes:
             if after is not before:
                 self._changed[key] = after
                 learned = True
+            learned |= self._heat.note(key, after, price, traded[0] if traded else moment)
         if learned:
             self._watch()
             if self._flush_at is None:

@@ -1,4 +1,4 @@
-"""What statistics ask of a ledger: closed trades by exit as stored, and the fills of a stretch of one key.
+"""What statistics ask of a ledger: closed trades by exit, and the fills of a stretch of one key.
 
 Memory does not grow with the ledger: trades are streamed, and a long stretch of fills comes in parts.
 """
@@ -6,25 +6,48 @@ Memory does not grow with the ledger: trades are streamed, and a long stretch of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from dtcpos.model import Fill, Sighting
 from dtcpos.store.columns import FILL, SIGHTING, listed
 from dtcpos.store.nouns import Selection
 from dtcpos.store.queries import CURRENT
 from dtcpos.store.reader import LedgerReader, Where
-from dtcpos.store.rows import Row, fill_of, moment_of, next_second_text, refined, second_of, second_text, sighting_of
+from dtcpos.store.rows import (
+    fill_of,
+    moment_of,
+    next_second_text,
+    refined,
+    second_of,
+    second_text,
+    sighting_of,
+    time_text,
+)
 
 # A stretch is read in parts of so many fills, about 2 MB.
 _PART: Final = 1024
-_SECOND: Final = timedelta(seconds=1)
 
-CLOSED: Final = (
-    "mode", "account", "symbol", "entry_time", "exit_time", "realized", "commission", "mae", "mfe", "fills",
-    "opened_by", "initial_risk",
-)  # fmt: skip
-_CLOSED: Final = f"SELECT {listed(CLOSED, 't')} FROM trade t"
+
+class Closed(NamedTuple):
+    """A closed trade, as much of it as statistics need; amounts in points, `commission` in money."""
+
+    mode: str
+    account: str
+    symbol: str
+    entry_time: datetime
+    exit_time: datetime
+    realized: Decimal | None
+    commission: Decimal | None
+    mae: Decimal | None
+    mfe: Decimal | None
+    fills: int
+    opened_by: int | None
+    initial_risk: Decimal | None
+
+
+_CLOSED: Final = f"SELECT {listed(Closed._fields, 't')} FROM trade t"
 _EXITS_BACK: Final = (
     "SELECT entry_time, exit_time FROM trade WHERE account = ? AND symbol = ? AND exit_time < ? "
     "ORDER BY exit_time DESC, id DESC"
@@ -44,21 +67,42 @@ _ANY_TIME: Final = "9999"
 class ExitReader(LedgerReader):
     """A ledger open for reading what was earned, and when."""
 
-    def closed(self, selection: Selection, mode: str) -> Iterator[Row]:
-        """Yield the trades of one mode by exit as stored: the columns `CLOSED`, amounts and times as text."""
-        where = Where("t", selection, mode="t.mode", time="t.exit_time", modes=(mode,))
-        return self._stream(f"{_CLOSED}{where.sql} ORDER BY t.exit_time, t.id", where.parameters)
+    def closed(self, selection: Selection, mode: str) -> Iterator[Closed]:
+        """Yield the trades of one mode that ended within the selection's time, by exit."""
+        return self._closed(Where("t", selection, mode="t.mode", time="t.exit_time", modes=(mode,)))
 
-    def closed_later(self, selection: Selection, mode: str) -> Iterator[Row]:
+    def closed_later(self, selection: Selection, mode: str) -> Iterator[Closed]:
         """Yield the trades of one mode that ended after the selection's time but may have had exits within it."""
         if selection.until is None:
-            return
-        until = selection.until.astimezone(UTC)
-        where = Where("t", Selection(account=selection.account, symbol=selection.symbol, since=until), mode="t.mode",
-                      time="t.exit_time", modes=(mode,))  # fmt: skip
+            return iter(())
+        later = Selection(account=selection.account, symbol=selection.symbol, since=selection.until)
+        where = Where("t", later, mode="t.mode", time="t.exit_time", modes=(mode,))
         where.add("t.fills > 2")
-        where.add("t.entry_time < ?", _text(until))
-        yield from self._stream(f"{_CLOSED}{where.sql} ORDER BY t.exit_time, t.id", where.parameters)
+        where.add("t.entry_time < ?", time_text(selection.until))
+        return self._closed(where)
+
+    def _closed(self, where: Where) -> Iterator[Closed]:
+        rows = self._stream(f"{_CLOSED}{where.sql} ORDER BY t.exit_time, t.id", where.parameters)
+        moment, number = datetime.fromisoformat, Decimal
+        try:
+            # Written out, because this runs for every trade there ever was.
+            for mode, account, symbol, entered, exited, realized, charged, mae, mfe, fills, opened_by, risk in rows:
+                yield Closed(
+                    mode,
+                    account,
+                    symbol,
+                    moment(entered),
+                    moment(exited),
+                    None if realized is None else number(realized),
+                    None if charged is None else number(charged),
+                    None if mae is None else number(mae),
+                    None if mfe is None else number(mfe),
+                    fills,
+                    opened_by,
+                    None if risk is None else number(risk),
+                )
+        except (ValueError, ArithmeticError) as error:
+            raise self._damage(error) from error
 
     def flat_before(self, account: str, symbol: str, entry: datetime, *, known: datetime | None = None) -> datetime:
         """Return the first second after which a position entered at `entry` can be booked from flat.
@@ -97,4 +141,4 @@ class ExitReader(LedgerReader):
         if not further:
             return fills
         refinements = (refined(fill, further.get(fill.id, ())) for fill in fills)
-        return [fill for fill in refinements if begin <= _text(fill.time) < end]
+        return [fill for fill in refinements if begin <= time_text(fill.time) < end]

@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from dtcpos.errors import LedgerCorrupt
-from dtcpos.model import Account, Break, Fill, Instrument, JournalEntry, Link, Sighting, Trade, WorkingOrder
+from dtcpos.model import (
+    Account,
+    Break,
+    Fill,
+    Instrument,
+    JournalEntry,
+    Link,
+    PositionKey,
+    Sighting,
+    Trade,
+    WorkingOrder,
+)
 from dtcpos.store.columns import (
     ACCOUNT,
     BREAK,
@@ -254,6 +265,11 @@ class LedgerQueries:
                 return second
             entered = entry if entered is None else min(entered, entry)
         return None
+
+    def heats(self) -> dict[PositionKey, datetime]:
+        """Return since when each position under water has been there."""
+        rows = self._rows("SELECT mode, account, symbol, heat_since FROM open_position WHERE heat_since IS NOT NULL")
+        return {PositionKey(*key): moment_of(since) for *key, since in rows}
 
     def kept_breaks(self) -> list[Break]:
         """Return the breaks a person settled with `keep`, oldest first."""

@@ -73,6 +73,7 @@ from dtcpos.store.rows import (
     position_of,
     position_row,
     sighting_row,
+    text_of,
     text_or_none,
     time_or_none,
     time_text,
@@ -285,9 +286,10 @@ class PositionRepository(LedgerQueries):
         """Store since when an open position has been under water, None if it is not."""
         return self._set_of_position(("heat_since",), key, (time_or_none(since),))
 
-    def set_initial_risk(self, key: PositionKey, points: Decimal | None) -> int:
-        """Store the risk of an open position at its first stop, in points times quantity."""
-        return self._set_of_position(("initial_risk",), key, (text_or_none(points),))
+    def set_initial_risk(self, key: PositionKey, points: Decimal) -> int:
+        """Store the risk of an open position at its first stop, in points times quantity; the first one stays."""
+        sql = f"UPDATE open_position SET initial_risk = coalesce(initial_risk, ?) {_OF_POSITION}"
+        return self._write(sql, [(text_of(points), *key)])
 
     def set_entry_snapshot(
         self, key: PositionKey, *, vwap: Decimal | None, cum_delta: Decimal | None, poc: Decimal | None

@@ -66,7 +66,18 @@ def _rows_of(number: int) -> tuple[Row, Row]:
     execution = (f"EX-{number}", f"ORDER-{number // 4}", "", "LIVE", None, "301", moment, "")
     fill = (number, account[1], symbol, "BUY", "1", "5050.25", moment, *execution)
     extremes = ("5050.25", "5060.75", "-12.5", "30")
-    position = (*account, symbol, str(number % 8), "5050.25", moment, *[None] * 5, *extremes, *[None] * 2, "", *[None] * 2)
+    position = (
+        *account,
+        symbol,
+        str(number % 8),
+        "5050.25",
+        moment,
+        *[None] * 5,
+        *extremes,
+        *[None] * 2,
+        "",
+        *[None] * 2,
+    )
     return fill, position
 
 
@@ -118,5 +129,3 @@ class Report:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which this share of the values lies."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-

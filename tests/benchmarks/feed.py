@@ -186,9 +186,7 @@ class Venue:
                     )
                 )
             case CurrentPositionsRequest():
-                send(
-                    PositionUpdate(RequestID=message.RequestID, TotalNumberMessages=1, MessageNumber=1, NoPositions=1)
-                )
+                send(PositionUpdate(RequestID=message.RequestID, TotalNumberMessages=1, MessageNumber=1, NoPositions=1))
             case OpenOrdersRequest():
                 send(OrderUpdate(RequestID=message.RequestID, TotalNumMessages=1, MessageNumber=1, NoOrders=1))
             case SecurityDefinitionForSymbolRequest():

@@ -145,7 +145,9 @@ def test_an_overfill_is_recorded_and_flagged() -> None:
 
 def test_a_correction_supersedes_and_the_trade_is_recomputed() -> None:
     """N8: same id, other content: the newer counts, the older stays readable, the journal says so."""
-    pair = Pair().connect().fill("+1 MES @ 5050", id="E-1").fill("-1 MES @ 5060", id="E-2").fill("+1 MES @ 5070", id="E-3")
+    pair = (
+        Pair().connect().fill("+1 MES @ 5050", id="E-1").fill("-1 MES @ 5060", id="E-2").fill("+1 MES @ 5070", id="E-3")
+    )
     assert pair.trades() == ["Sim1 LONG 1 MES 5050 to 5060 = 10"]
     pair.perform("correct Sim1 E-1 @ 5052.50")
     assert pair.trades() == ["Sim1 LONG 1 MES 5052.5 to 5060 = 7.5"]

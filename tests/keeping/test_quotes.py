@@ -147,3 +147,36 @@ def test_a_commission_learned_later_books_the_fills_again() -> None:
     again.keeper.start(now=again.now)
     assert [trade.commission for trade in _trades(pair)] == [D("1.24")]
     assert "commission_unknown" not in _trades(pair)[0].flags
+
+
+def heat_of(pair: Pair) -> object:
+    return pair.repository.heats().get(KEY)
+
+
+def test_heat_is_since_when_the_position_is_under_water() -> None:
+    """P12: it begins with the first trade below, survives a crash, ends with the first at or above."""
+    pair = Pair().connect().settle()
+    pair.fill("+2 MES @ 5000", id="E-1").wait(1)
+    assert heat_of(pair) is None
+    pair.perform("tick MES 4999.75").wait(1)
+    since = heat_of(pair)
+    assert since is not None
+    pair.perform("tick MES 4999.5").wait(1)
+    pair.crash().settle()
+    pair.perform("tick MES 4999.75").wait(1)
+    assert heat_of(pair) == since
+    pair.perform("tick MES 5000").wait(1)
+    assert heat_of(pair) is None
+    pair.perform("tick MES 4999.75").wait(1)
+    pair.fill("-3 MES @ 4999.75", id="E-2").wait(1)
+    assert heat_of(pair) is None, "a new position starts dry"
+
+
+def test_heat_of_a_short_is_above_its_price() -> None:
+    """P12: the other way round."""
+    pair = Pair().connect().settle()
+    pair.fill("-1 MES @ 5000", id="E-1").wait(1)
+    pair.perform("tick MES 4999").wait(1)
+    assert heat_of(pair) is None
+    pair.perform("tick MES 5000.25").wait(1)
+    assert heat_of(pair) is not None

@@ -1,0 +1,83 @@
+"""Brackets and risk from working orders."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dtcpos.model import PositionKey
+from tests.pair import Pair
+
+D = Decimal
+KEY = PositionKey("SIM", "Sim1", "MES")
+BRACKET = (
+    "order Sim1 1001 BUY 2 MES limit 5000",
+    "order Sim1 1002 SELL 2 MES limit 5010 parent 1001 oco 1003",
+    "order Sim1 1003 SELL 2 MES stop 4996 parent 1001 oco 1002",
+)
+
+
+def kept(pair: Pair) -> tuple[object, ...]:
+    sql = "SELECT target_price, stop_price, initial_risk FROM open_position"
+    return tuple(pair.repository.database.conn.execute(sql).fetchall())
+
+
+def test_children_are_target_and_stop_once_the_parent_has_filled() -> None:
+    """P9: a child that waits for its parent is neither yet."""
+    pair = Pair().connect().settle()
+    pair.fill("+1 MES @ 4999", id="E-0", order="900").wait(1)
+    pair.perform(*BRACKET).wait(1)
+    assert kept(pair) == ((None, None, None),)
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(1)
+    ((target, stop, _),) = kept(pair)
+    assert (target, stop) == ("5010", "4996")
+
+
+def test_a_short_has_its_stop_above() -> None:
+    """P9: also for shorts."""
+    pair = Pair().connect().settle()
+    pair.perform(
+        "order Sim1 1001 SELL 1 MES limit 5000",
+        "order Sim1 1002 BUY 1 MES limit 4990 parent 1001 oco 1003",
+        "order Sim1 1003 BUY 1 MES stop 5003 parent 1001 oco 1002",
+    )
+    pair.fill("-1 MES @ 5000", id="E-1", order="1001").wait(1)
+    assert kept(pair) == (("4990", "5003", "3"),)
+
+
+def test_a_replaced_stop_moves_and_the_risk_stays() -> None:
+    """P8: R is measured by the first stop known: later stops and sizes are history."""
+    pair = Pair().connect().settle()
+    pair.perform(*BRACKET)
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(1)
+    assert kept(pair) == (("5010", "4996", "8"),)
+    pair.perform("replace 1003 price 5000").wait(1)
+    assert kept(pair) == (("5010", "5000", "8"),)
+    pair.perform("cancel 1002").wait(1)
+    pair.fill("-2 MES @ 5012", id="E-2", order="1009").wait(1)
+    rows = pair.repository.database.conn.execute("SELECT initial_risk FROM trade").fetchall()
+    assert rows == [("8",)]
+
+
+def test_brackets_come_back_after_a_restart() -> None:
+    """P9: OPEN_ORDERS tells them again, and comparing a position never drops them."""
+    pair = Pair().connect().settle()
+    pair.perform(*BRACKET)
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(1)
+    before = kept(pair)
+    pair.crash().settle()
+    assert kept(pair) == before
+    pair.lose()
+    pair.perform("replace 1003 price 4998")
+    pair.connect().settle()
+    assert kept(pair) == (("5010", "4998", "8"),)
+
+
+def test_an_order_that_ended_while_we_were_away_is_gone() -> None:
+    """P9: what the whole answer does not list is not working any more."""
+    pair = Pair().connect().settle()
+    pair.perform(*BRACKET)
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(1)
+    pair.lose()
+    pair.perform("cancel 1002", "cancel 1003")
+    pair.connect().settle()
+    assert kept(pair) == ((None, None, "8"),)

@@ -1,0 +1,199 @@
+"""Rebuilding the projections from the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dtcpos.errors import LedgerCorrupt
+from dtcpos.proving import prove
+from dtcpos.rebuilding import Rebuilt, rebuild
+from dtcpos.store import AuditReader, LedgerReader, PositionRepository
+from tests.pair import Pair
+
+NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """A ledger file: two trades and an open position in Sim1 with a bracket, verified; a position in 120005."""
+    place = tmp_path / "ledger.db"
+    with PositionRepository.open(place) as repository:
+        pair = Pair("", repository=repository).connect().settle()
+        pair.fill("+1 MES @ 5000", id="a-1", order="1").perform("tick MES 4990").settle()
+        pair.fill("-1 MES @ 5010", id="a-2", order="2").fill("+1 MES @ 5004", id="a-3", order="3")
+        pair.fill("-2 MES @ 5006", id="a-4", order="4").fill("+3 MES @ 5001", id="a-5", order="5")
+        pair.perform("order Sim1 6 SELL 2 MES limit 5040", "order Sim1 7 SELL 2 MES stop 4980", "tick MES 4995")
+        pair.fill("-1 MNQ @ 18000", id="b-1", order="8", account="120005").settle()
+        assert pair.positions() == ["120005 -1 MNQ @ 18000", "Sim1 +2 MES @ 5001"]
+        pair.keeper.stop(now=pair.now)
+    yield place
+
+
+def altered(path: Path, *statements: str) -> None:
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def rebuilt(path: Path, *, dry_run: bool = False) -> Rebuilt:
+    with PositionRepository.open(path, create=False) as repository:
+        return rebuild(repository, now=NOW, dry_run=dry_run)
+
+
+def content(path: Path) -> str:
+    with LedgerReader.open(path) as reader:
+        return reader.content_hash()
+
+
+def differences(path: Path) -> list[str]:
+    with AuditReader.open(path) as reader:
+        return [found.text for found in prove(reader)]
+
+
+def test_a_right_ledger_is_not_touched(path: Path) -> None:
+    """N2: nothing is written, not even into the journal."""
+    before = path.read_bytes()
+    assert rebuilt(path) == Rebuilt(mended=(), left=())
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE open_position SET cost = '9'",
+        "UPDATE open_position SET cost = '10x'",
+        "UPDATE open_position SET mae = '0', flags = 'carried' WHERE symbol = 'MNQ'",
+        "UPDATE trade SET realized = '900'",
+        "UPDATE trade SET realized = '9.0.0', exit_time = '' WHERE id = 1",
+        "UPDATE trade SET mode = 'LIVE'",
+        "UPDATE trade SET opened_by = opened_by + 1000",
+        "UPDATE trade SET account = 'Sim7' WHERE id = 2",
+        "INSERT INTO open_position SELECT 'SIM', 'Sim1', 'ZN', signed_quantity, cost, realized, opened_quantity, "
+        "opened_notional, closed_notional, peak_quantity, commission, fills, opened_by, entry_time, updated_at, "
+        "trade_min_price, trade_max_price, mae, mfe, flags, target_price, stop_price, entry_vwap, entry_cum_delta, "
+        "entry_poc, heat_since, initial_risk, agreed_quantity, agreed_at, compared_at, comparison FROM open_position "
+        "WHERE symbol = 'MES'",
+        "UPDATE open_position SET stop_price = '?' WHERE symbol = 'MES'",
+    ],
+)
+def test_whatever_happened_to_a_row_the_proof_holds_again(path: Path, statement: str) -> None:
+    """N15: found by the proof, restored from the ledger, journaled with before and after."""
+    altered(path, statement)
+    found = differences(path)
+    assert found
+    done = rebuilt(path)
+    assert len(done.mended) >= 1
+    assert not done.left
+    assert not differences(path)
+    assert not rebuilt(path).mended
+    with LedgerReader.open(path) as reader:
+        entries = [entry for entry in reader.journal() if entry.cause == "rebuild"]
+    assert entries
+    assert all(entry.at == NOW and entry.reason for entry in entries)
+
+
+@pytest.mark.parametrize("table", ["open_position", "trade"])
+def test_emptied_projections_come_back_as_they_were(path: Path, table: str) -> None:
+    """N15: the ledger alone is enough for everything the fills decide."""
+    before = content(path)
+    altered(path, f"DELETE FROM {table}", "UPDATE sqlite_sequence SET seq = 40 WHERE name = 'trade'")
+    assert rebuilt(path).mended
+    assert not differences(path)
+    with LedgerReader.open(path) as reader:
+        if table == "trade":
+            # An export's cursor may have passed the old ids, so they are never given again.
+            assert [closed.trade.id for closed in reader.trades()] == [41, 42]
+        else:
+            assert [holding.stop_price for holding in reader.positions()] == [None, None]
+    assert before
+
+
+def test_what_belongs_to_the_position_stays_with_it(path: Path) -> None:
+    """P9: brackets, verification and what the market showed survive a rebuild of the same position."""
+    with LedgerReader.open(path) as reader:
+        (before,) = [holding for holding in reader.positions() if holding.key.symbol == "MES"]
+        first = next(reader.trades()).trade
+    assert (before.target_price, before.stop_price) == (Decimal(5040), Decimal(4980))
+    assert before.position.mae == -12
+    assert first.mae == -10
+    altered(path, "UPDATE open_position SET realized = '77'", "UPDATE trade SET fills = 9")
+    rebuilt(path)
+    with LedgerReader.open(path) as reader:
+        (after,) = [holding for holding in reader.positions() if holding.key.symbol == "MES"]
+        assert next(reader.trades()).trade == first
+    assert after == before
+
+
+def test_a_bracket_that_cannot_be_read_is_emptied_and_the_rest_stays(path: Path) -> None:
+    """N15: the next `connect` asks for orders anyway."""
+    altered(path, "UPDATE open_position SET stop_price = '4x80' WHERE symbol = 'MES'")
+    rebuilt(path)
+    with LedgerReader.open(path) as reader:
+        (after,) = [holding for holding in reader.positions() if holding.key.symbol == "MES"]
+    assert (after.target_price, after.stop_price) == (Decimal(5040), None)
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(path: Path) -> None:
+    """U4: look before you leap."""
+    altered(path, "UPDATE trade SET realized = '900'")
+    before = content(path)
+    would = rebuilt(path, dry_run=True)
+    assert content(path) == before
+    assert rebuilt(path).mended == would.mended
+
+
+def test_a_key_whose_fills_are_damaged_is_left_alone(path: Path) -> None:
+    """N15: nothing is made from what is known to be wrong; the other keys are rebuilt."""
+    connection = sqlite3.connect(path)
+    (trigger,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'fill_never_updated'").fetchone()
+    connection.close()
+    altered(
+        path,
+        "DROP TRIGGER fill_never_updated",
+        "UPDATE fill SET price = '5100' WHERE execution_id = 'a-1'",
+        trigger,
+        "UPDATE open_position SET cost = '1'",
+        "UPDATE trade SET realized = '1' WHERE id = 1",
+    )
+    done = rebuilt(path)
+    assert [found.text for found in done.left] == [
+        "SIM Sim1 MES was left alone: fill 1 is damaged; restore a backup",
+    ]
+    assert {found.key[2] for found in done.mended if found.key is not None} == {"MNQ"}
+    with LedgerReader.open(path) as reader:
+        assert [holding.position.cost for holding in reader.positions()] == [Decimal(-18000), Decimal(1)]
+
+
+@pytest.mark.parametrize("name", ["trade_by_key", "sqlite_autoindex_trade_1", "fill_by_key", "open_position"])
+def test_broken_pages_of_what_is_derived_are_made_again(path: Path, name: str) -> None:
+    """N15: an index, or the table of a projection, whose page is overwritten."""
+    before = content(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    octets = bytearray(path.read_bytes())
+    cells = (page - 1) * size + size - 24
+    octets[cells : cells + 20] = b"\x7f" * 20
+    path.write_bytes(octets)
+    assert differences(path)
+    assert rebuilt(path).mended
+    assert not differences(path)
+    if name != "open_position":
+        assert content(path) == before
+
+
+def test_a_schema_that_is_not_ours_is_refused(path: Path) -> None:
+    """N15: what the rows mean is not guessed at."""
+    altered(path, "DROP TRIGGER fill_never_deleted")
+    with pytest.raises(LedgerCorrupt, match="damaged in its schema"):
+        rebuilt(path)
