@@ -255,7 +255,7 @@ class Terms(NamedTuple):
 
 @frozen(kw_only=True)
 class ReportedPosition:
-    """A position as the server states it."""
+    """A position as the server states it; `high_price` and `low_price` are those traded while it was open."""
 
     account: str
     symbol: str
@@ -263,6 +263,8 @@ class ReportedPosition:
     average_price: Decimal | None
     entry_time: datetime | None = None
     position_identifier: str = ""
+    high_price: Decimal | None = None
+    low_price: Decimal | None = None
 
 
 @frozen(kw_only=True)

@@ -103,14 +103,12 @@ class Series:
             self.wins += 1
             self.won += net
             self.streak = self.streak + 1 if self.streak > 0 else 1
-            if self.streak > self.longest_win:
-                self.longest_win = self.streak
+            self.longest_win = max(self.longest_win, self.streak)
         elif net < 0:
             self.losses += 1
             self.lost += net
             self.streak = self.streak - 1 if self.streak < 0 else -1
-            if -self.streak > self.longest_loss:
-                self.longest_loss = -self.streak
+            self.longest_loss = max(self.longest_loss, -self.streak)
         else:
             self.streak = 0
 

@@ -217,6 +217,9 @@ def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPositio
         average_price=average if quantity else None,
         entry_time=entered[0] if entered else None,
         position_identifier=update.PositionIdentifier,
+        # No sentinel is defined for these two, so zero is "not provided" (DTC documentation, unset fields).
+        high_price=_number(update.HighPriceDuringPosition) or None,
+        low_price=_number(update.LowPriceDuringPosition) or None,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,10 +17,14 @@ from tests.pair import Pair
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
+_ONE_TOO_MANY = """INSERT INTO open_position
+    (mode, account, symbol, signed_quantity, opened_quantity, peak_quantity, fills, mae, mfe, flags)
+    VALUES ('SIM', 'Sim1', 'ZN', '1', '1', '1', 1, '0', '0', '')"""
+
 
 @pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    """A ledger file: two trades and an open position in Sim1 with a bracket, verified; a position in 120005."""
+def path(tmp_path: Path) -> Path:
+    """A ledger file: three trades and an open position in Sim1 with a bracket, verified; a position in 120005."""
     place = tmp_path / "ledger.db"
     with PositionRepository.open(place) as repository:
         pair = Pair("", repository=repository).connect().settle()
@@ -32,7 +35,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
         pair.fill("-1 MNQ @ 18000", id="b-1", order="8", account="120005").settle()
         assert pair.positions() == ["120005 -1 MNQ @ 18000", "Sim1 +2 MES @ 5001"]
         pair.keeper.stop(now=pair.now)
-    yield place
+    return place
 
 
 def altered(path: Path, *statements: str) -> None:
@@ -76,11 +79,7 @@ def test_a_right_ledger_is_not_touched(path: Path) -> None:
         "UPDATE trade SET mode = 'LIVE'",
         "UPDATE trade SET opened_by = opened_by + 1000",
         "UPDATE trade SET account = 'Sim7' WHERE id = 2",
-        "INSERT INTO open_position SELECT 'SIM', 'Sim1', 'ZN', signed_quantity, cost, realized, opened_quantity, "
-        "opened_notional, closed_notional, peak_quantity, commission, fills, opened_by, entry_time, updated_at, "
-        "trade_min_price, trade_max_price, mae, mfe, flags, target_price, stop_price, entry_vwap, entry_cum_delta, "
-        "entry_poc, heat_since, initial_risk, agreed_quantity, agreed_at, compared_at, comparison FROM open_position "
-        "WHERE symbol = 'MES'",
+        _ONE_TOO_MANY,
         "UPDATE open_position SET stop_price = '?' WHERE symbol = 'MES'",
     ],
 )
@@ -110,7 +109,7 @@ def test_emptied_projections_come_back_as_they_were(path: Path, table: str) -> N
     with LedgerReader.open(path) as reader:
         if table == "trade":
             # An export's cursor may have passed the old ids, so they are never given again.
-            assert [closed.trade.id for closed in reader.trades()] == [41, 42]
+            assert [closed.trade.id for closed in reader.trades()] == [41, 42, 43]
         else:
             assert [holding.stop_price for holding in reader.positions()] == [None, None]
     assert before

@@ -3,7 +3,7 @@
 from dtcpos.booking.book import Booking, book, classify, flat, fold, released_cost, split_commission
 from dtcpos.booking.entries import adopted, carried_in, close_out, synthetic_id
 from dtcpos.booking.instruments import assumed, defined, root_of, ruled
-from dtcpos.booking.marks import mark, quiet_band, unrealized
+from dtcpos.booking.marks import mark, quiet_band, unrealized, widened
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
 from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
 from dtcpos.booking.replay import Replay, replay
@@ -40,5 +40,6 @@ __all__ = [
     "synthetic_id",
     "unrealized",
     "whole_second",
+    "widened",
     "within_second",
 ]

@@ -27,6 +27,25 @@ def mark(position: Position, price: Decimal) -> Position:
     return evolve(position, price_min=low, price_max=high, mae=mae, mfe=mfe)
 
 
+def widened(position: Position, low: Decimal | None, high: Decimal | None) -> Position:
+    """Widen an open position by the lowest and highest price the server saw during it; never narrows.
+
+    The excursions in profit are widened only where the quantity has not changed since entry: else nobody knows how
+    many lots met those prices.
+    """
+    if position.fills == 1:
+        for price in (low, high):
+            position = position if price is None else mark(position, price)
+        return position
+    if position.price_min is None or position.price_max is None:
+        return position
+    least = position.price_min if low is None else min(low, position.price_min)
+    most = position.price_max if high is None else max(high, position.price_max)
+    if (least, most) == (position.price_min, position.price_max):
+        return position
+    return evolve(position, price_min=least, price_max=most)
+
+
 def unrealized(position: Position, price: Decimal) -> Decimal | None:
     """Return the points still open at `price`, None where the cost is unknown."""
     if position.cost is None:

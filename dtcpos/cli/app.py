@@ -29,6 +29,7 @@ COMMANDS = {
     "tail": "dtcpos.cli.tail",
     "recover": "dtcpos.cli.recover",
     "export": "dtcpos.cli.export",
+    "stats": "dtcpos.cli.stats",
     "history": "dtcpos.cli.history",
     "close": "dtcpos.cli.close",
     "fix": "dtcpos.cli.fix",

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from attrs import evolve
 
-from dtcpos.booking import carried_in, compare
+from dtcpos.booking import carried_in, compare, widened
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
 from dtcpos.keeping.gaps import GapWatch
@@ -159,6 +159,7 @@ class Checking:
                 updates += self._differs(account.account, symbol, held.get(symbol), reported.get(symbol), moment)
             else:
                 updates += self._agrees(self._posting.key_of(account.account, symbol), held.get(symbol), moment)
+                self._widen(held.get(symbol), reported.get(symbol))
         for symbol in sorted(absent):
             self._verify(self._posting.key_of(account.account, symbol), None, moment, outcome=_NOT_IN_SNAPSHOT)
         done = evolve(self._posting.accounts[ended.account], snapshots_trusted=is_trusted, sync_outcome=ended.words)
@@ -176,6 +177,7 @@ class Checking:
             is_open = any(other.account == report.account for other in self._unconfirmed)
             if not is_open and report.account not in self._awaiting_verdict:
                 self._forget_recheck(report.account)
+            self._widen(held, report)
             return self._agrees(key, held, moment)
         if report.account not in self._recheck_at:
             self._recheck_later(report.account, now)
@@ -289,6 +291,18 @@ class Checking:
             self._agreed_now.add(key)
             updates.append(VerifiedUpdate(key=key, quantity=held.signed_quantity, at=moment))
         return updates
+
+    def _widen(self, held: Position | None, report: ReportedPosition | None) -> None:
+        """Take over the prices the server saw while we were away."""
+        if held is None or report is None:
+            return
+        instrument = self._posting.instruments.get(held.key.symbol)
+        factor = Decimal(1) if instrument is None else instrument.multiplier
+        low = None if report.low_price is None else report.low_price * factor
+        high = None if report.high_price is None else report.high_price * factor
+        after = widened(held, low, high)
+        if after is not held:
+            self._posting.widen([after])
 
     def _meet(self, key: PositionKey, moment: datetime) -> None:
         if (key.account, key.symbol) not in self._contacts:

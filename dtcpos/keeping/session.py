@@ -251,6 +251,7 @@ class Session:
         # One of several positions in a symbol says nothing of their sum.
         if not self.wants.follows(report.account) or report.position_identifier:
             return []
+        self._quotes.write_extremes()
         return self._posting.meet(report.account, now=moment) + self.checking.stated(report, now, moment)
 
     def _logged_on(self, response: LogonResponse) -> None:
@@ -278,6 +279,7 @@ class Session:
                 self._backfilled += sum(isinstance(update, FillUpdate) for update in updates)
                 return updates
             case Topic.POSITIONS:
+                self._quotes.write_extremes()
                 return self.checking.positions_ended(ended, now, moment)
             case Topic.ORDERS:
                 if ended.outcome is not Outcome.COMPLETE:

@@ -107,7 +107,8 @@ class AuditReader(LedgerReader):
             try:
                 yield self
             finally:
-                self._rows("COMMIT")
+                # Not COMMIT: where a page is broken even the end of reading is refused.
+                self._connection.rollback()
 
     def unreadable(self) -> Iterator[str]:
         """Yield a line for each table around the ledger that holds a row which cannot be read back."""

@@ -60,7 +60,10 @@ _WITHIN: Final = (
 )
 _FILLS_WITHIN: Final = f"SELECT {listed(FILL, 'f')} {_WITHIN} ORDER BY f.id"
 _SIGHTED_WITHIN: Final = f"SELECT {listed(SIGHTING)} FROM resighting WHERE fill_id IN (SELECT f.id {_WITHIN})"
-_PART_ENDS: Final = f"SELECT time FROM fill WHERE account = ? AND symbol = ? AND time >= ? AND time < ? ORDER BY time LIMIT 1 OFFSET {_PART}"
+_PART_ENDS: Final = (
+    "SELECT time FROM fill WHERE account = ? AND symbol = ? AND time >= ? AND time < ? "
+    f"ORDER BY time LIMIT 1 OFFSET {_PART}"
+)
 _ANY_TIME: Final = "9999"
 
 

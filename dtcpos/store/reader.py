@@ -213,11 +213,13 @@ class Where:
             self.add(f"{time} < ?", time_text(selection.until))
 
     def add(self, condition: str, *parameters: Any) -> None:
+        """Add a condition and what is bound to its marks."""
         self._conditions.append(condition)
         self.parameters += parameters
 
     @property
     def sql(self) -> str:
+        """The WHERE clause, empty where nothing is asked."""
         return f" WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
 

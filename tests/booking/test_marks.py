@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dtcpos.booking import flat, fold, mark, quiet_band, unrealized
+from dtcpos.booking import flat, fold, mark, quiet_band, unrealized, widened
 from dtcpos.model import Position
 from tests.notation import KEY, fill, fills
 
@@ -56,3 +56,12 @@ def test_nothing_inside_the_band_changes_anything(text: str, walk: list[Decimal]
     price = entry + step
     assume(low <= float(price) <= high)
     assert mark(position, price) is position
+
+
+def test_the_servers_extremes_widen_and_never_narrow() -> None:
+    """P7: price extremes always; profit excursions only where the quantity has not changed since entry."""
+    alone = widened(held("+2 @ 5000"), D(4990), D(5003))
+    assert (alone.price_min, alone.price_max, alone.mae, alone.mfe) == (D(4990), D(5003), D(-20), D(6))
+    assert widened(alone, D(4995), D(5001)) is alone
+    scaled = widened(held("+1 @ 5000, +1 @ 5002"), D(4990), None)
+    assert (scaled.price_min, scaled.price_max, scaled.mae) == (D(4990), D(5002), D(0))

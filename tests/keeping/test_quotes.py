@@ -180,3 +180,13 @@ def test_heat_of_a_short_is_above_its_price() -> None:
     assert heat_of(pair) is None
     pair.perform("tick MES 5000.25").wait(1)
     assert heat_of(pair) is not None
+
+
+def test_prices_the_server_saw_while_we_were_away_are_taken_over() -> None:
+    """P7: high and low during the position, stated in the snapshot, widen what we saw."""
+    pair = Pair(terms=TERMS + "extremes on\n").connect().settle()
+    pair.fill("+1 MES @ 5000", id="E-1").wait(1)
+    pair.lose()
+    pair.perform("tick MES 4985", "tick MES 5004")
+    pair.connect().settle()
+    assert extremes(pair) == (D(4985), D(5004), D(-15), D(4))
