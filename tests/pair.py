@@ -62,11 +62,12 @@ class Pair:
         split: Split | None = None,
         cut_at: int | None = None,
         repository: PositionRepository | None = None,
+        performance: Performance | None = None,
         **options: Any,
     ) -> None:
         self.now = NOON
         dialogue = script if isinstance(script, Dialogue) else parse_dialogue(f"{terms}\n--\n{script}", name="test")
-        self.performance = Performance(dialogue, now=self.now)
+        self.performance = Performance(dialogue, now=self.now) if performance is None else performance
         self.repository = PositionRepository.in_memory() if repository is None else repository
         self.encoding = encoding
         self.options = options
@@ -131,6 +132,13 @@ class Pair:
         while (due := self._next_deadline()) is not None and due <= until:
             self._advance(due)
         self._advance(max(self.now, until))
+        return self
+
+    def step(self) -> Pair:
+        """Let time pass until something happens."""
+        due = self._next_deadline()
+        assert due is not None, "nothing can happen any more"
+        self._advance(due)
         return self
 
     def settle(self) -> Pair:

@@ -323,3 +323,32 @@ def test_before_anything_was_booked_nothing_was_held() -> None:
 
 def _bare(position: Position) -> Position:
     return evolve(position, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
+
+
+def test_an_order_learned_later_widens_what_it_shows() -> None:
+    """P7, N10: history says which of two fills of a second came first; only the excursions change, and they do."""
+    pair = Pair("").connect().settle()
+    pair.fill("+1 MES @ 5000", id="a-1").settle()
+    pair.fill("+2 MES @ 4990", id="a-2", position=4).fill("+1 MES @ 5010", id="a-3", position=2).settle()
+    before = pair.keeper.positions[PositionKey("SIM", "Sim1", "MES")]
+    pair.reconnect().settle()
+    after = pair.keeper.positions[PositionKey("SIM", "Sim1", "MES")]
+    assert (before.mae, after.mae) == (-10, -30)
+    assert after.mfe == before.mfe == 50
+    assert pair.positions()
+    assert not proof(pair)
+
+
+def test_excursions_of_a_position_booked_again_are_passed_over() -> None:
+    """P2: what was remembered of an earlier state never overwrites a later one."""
+    pair = Pair("").connect().settle()
+    pair.fill("+1 MES @ 5000", id="a-1")
+    (earlier,) = pair.keeper.positions.values()
+    pair.fill("+1 MES @ 5004", id="a-2").settle()
+    posting = pair.keeper._posting
+    posting.widen([mark(earlier, Decimal(4000))])
+    assert pair.positions() == ["Sim1 +2 MES @ 5002"]
+    (held,) = posting.positions.values()
+    posting.widen([mark(held, Decimal(4990))])
+    (widened,) = pair.repository.positions().values()
+    assert widened.price_min == 4990

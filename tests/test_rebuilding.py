@@ -171,7 +171,7 @@ def test_a_key_whose_fills_are_damaged_is_left_alone(path: Path) -> None:
         assert [holding.position.cost for holding in reader.positions()] == [Decimal(-18000), Decimal(1)]
 
 
-@pytest.mark.parametrize("name", ["trade_by_key", "sqlite_autoindex_trade_1", "fill_by_key", "open_position"])
+@pytest.mark.parametrize("name", ["trade_by_key", "trade_by_mode", "fill_by_key", "open_position"])
 def test_broken_pages_of_what_is_derived_are_made_again(path: Path, name: str) -> None:
     """N15: an index, or the table of a projection, whose page is overwritten."""
     before = content(path)

@@ -228,7 +228,8 @@ def _trade(closed: Position, before: Position, fill: Fill) -> Trade:
         quantity=closed.peak_quantity,
         total_quantity=closed.opened_quantity,
         entry_time=before.entry_time,
-        exit_time=fill.time,
+        # Within a second the order of the ledger may know more than a time that is only the whole second.
+        exit_time=max(fill.time, before.entry_time),
         opened_notional=closed.opened_notional,
         closed_notional=closed.closed_notional,
         realized=closed.realized,

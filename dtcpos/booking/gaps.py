@@ -98,8 +98,10 @@ def _execution(fill: Fill) -> str:
 def states_no_gap(fills: Sequence[Fill], held: Decimal) -> bool:
     """Whether a batch of history, told oldest or newest first, states positions that follow from each other to `held`.
 
-    A quick yes for most batches; a no only says that `gaps` must look.
+    A quick yes for most batches, also for those that state none; a no only says that `gaps` must look.
     """
+    if all(fill.position_after is None for fill in fills):
+        return True
     return _chains(fills, held) or _chains(fills[::-1], held)
 
 

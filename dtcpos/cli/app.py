@@ -37,6 +37,7 @@ COMMANDS = {
     "switch": "dtcpos.cli.switch",
     "accounts": "dtcpos.cli.accounts",
     "instruments": "dtcpos.cli.instruments",
+    "import": "dtcpos.cli.import_",
     "verify": "dtcpos.cli.verify",
     "backup": "dtcpos.cli.backup",
     "rebuild": "dtcpos.cli.rebuild",

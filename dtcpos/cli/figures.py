@@ -127,6 +127,10 @@ def print_block(block: Block, by: str, now: datetime, out: IO[str] | None = None
     print(_title(block), file=out)
     for line in _totals(block, now):
         print(f"  {line}", file=out)
+    found = block.unrealized
+    if found is not None and found.mark_time is not None:
+        opened = _count(found.positions, "open position")
+        print(f"  unrealized is of {opened}, at marks up to {age(found.mark_time, now)} old", file=out)
     if draws and len(block.days) > 1:
         print(f"  equity         {sparkline([part.equity or Decimal(0) for part in block.days])}", file=out)
     parts: Sequence[Slice] = getattr(block, _SLICES[by])
@@ -157,7 +161,7 @@ def _totals(block: Block, now: datetime) -> list[str]:
         ("hit rate", _percent(figures.hit_rate)),
         ("net", amount(earned.net)),
         ("profit factor", _rounded(figures.profit_factor)),
-        ("unrealized", _open_words(block, now)),
+        ("unrealized", _open_amount(block)),
         ("expectancy", amount(figures.expectancy)),
         ("total", amount(_total(block))),
         ("best, worst", f"{amount(figures.best)}, {amount(figures.worst)}"),
@@ -176,14 +180,11 @@ def _totals(block: Block, now: datetime) -> list[str]:
     return [f"{one}   {other}".rstrip() for one, other in zip(left, right, strict=True)]
 
 
-def _open_words(block: Block, now: datetime) -> str:
+def _open_amount(block: Block) -> str:
     found = block.unrealized
-    if found is None or not found.positions:
-        return "0.00" if block.unit.is_money else "0"
-    value = money(found.amount) if block.unit.is_money else _points(found.points)
-    if found.mark_time is None:
-        return f"{value} ({found.positions} open, no mark)"
-    return f"{value} ({found.positions} open, mark {age(found.mark_time, now)} old)"
+    if found is None:
+        return "-"
+    return money(found.amount) if block.unit.is_money else _points(found.points)
 
 
 def _table(block: Block, by: str, parts: Sequence[Slice], *, draws: bool) -> Table:

@@ -113,6 +113,7 @@ def test_a_batch_that_chains_needs_no_look() -> None:
     assert not states_no_gap(fills, Decimal(3))
     assert not states_no_gap(told("+1>1, +2>4"), Decimal(4))
     assert not states_no_gap(told("+1>1, +2"), Decimal(3))
+    assert states_no_gap(told("+1, +2"), ZERO)
     assert states_no_gap([], ZERO)
 
 

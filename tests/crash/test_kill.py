@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -162,15 +161,13 @@ def test_a_folder_turned_read_only_is_refused_and_repaired(tmp_path: Path) -> No
 
 
 def test_ten_restarts_of_the_command_leave_the_same_ledger(tmp_path: Path) -> None:
-    """N2: `connect --once` again and again against the same server: the content hash stays, and no fill is announced."""
+    """N2: `connect --once` again and again, the server unchanged: the content hash stays, and no fill is announced."""
     text = f"{VENUE.replace('start connect', '')}\nhistory Sim1 BUY 3 MES @ 5050 id E-1 ago 1h\n--\n"
     path = tmp_path / "ledger.db"
     hashes = set()
     with SimulatedServer(parse_dialogue(text, name="still")) as server:
         for number in range(5):
-            run: subprocess.CompletedProcess[str] = finished(
-                "connect", server.address, "--once", "--json", "--db", path
-            )
+            run = finished("connect", server.address, "--once", "--json", "--db", path)
             assert run.returncode == 0, run.stderr
             assert ('"event":"fill"' in run.stdout.replace(" ", "")) == (number == 0)
             with LedgerReader.open(path) as reader:

@@ -84,7 +84,7 @@ def test_ids_of_another_namespace_count_nothing_twice(live_first: bool) -> None:
 
 
 def test_a_fill_truly_missing_of_such_an_order_is_found() -> None:
-    """N6: with ids from another namespace a missed execution of the same order, equal to the others, is still booked."""
+    """N6: with ids from another namespace a missed execution, equal to others of its order, is still booked."""
     pair = Pair().connect().fill("+1 MES @ 5050", id="L-1", history_id="H-1", order="1", of=3)
     pair.fill("+1 MES @ 5050", id="L-2", history_id="H-2", order="1", away=True)
     pair.fill("+1 MES @ 5050", id="L-3", history_id="H-3", order="1").settle()
@@ -194,3 +194,13 @@ def test_a_fill_arriving_late_is_booked_in_its_place(order: tuple[int, ...]) -> 
     assert late.positions() == early.positions() == ["Sim1 +1 MES @ 5055"]
     assert outcome_of(late.repository) == outcome_of(early.repository)
     prove(late.repository)
+
+
+def test_a_trade_never_ends_before_it_began() -> None:
+    """P1, N3: the exit is known to the whole second only, the entry of the same second to the millisecond."""
+    pair = Pair().connect().fill("+1 MES @ 5050", id="E-1", at="2026-11-28T11:59:58.500")
+    pair.fill("-1 MES @ 5051", id="E-2", away=True, at="2026-11-28T11:59:58.900").reconnect().settle()
+    (trade,) = pair.repository.trades_of_key("Sim1", "MES")
+    assert trade.direction == "LONG"
+    assert trade.exit_time >= trade.entry_time
+    prove(pair.repository)

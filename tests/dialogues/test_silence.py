@@ -1,4 +1,4 @@
-"""What no answer, half an answer and a refusal do to what is held: nothing. And what a snapshot may do: next to nothing."""
+"""What no answer, half an answer and a refusal do to what is held: nothing; and what little a snapshot may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers of other ages, broken servers and noise on the line do: what was valid stands, nothing else is booked."""
+"""What servers of other ages, broken servers and noise do: what was valid stands, nothing else is booked."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD, ids=str)
 def test_an_execution_that_cannot_be_meant_is_skipped_and_counted(fault: str) -> None:
-    """S5: not a number, nothing, less than nothing, out of this world: the valid ones around it are booked, it is not."""
+    """S5: not a number, nothing, out of this world: the valid ones around it are booked, it is not."""
     pair = Pair().connect().fill("+1 MES @ 5050", id="E-1")
     pair.send(live(**BAD[fault]))
     assert not pair.is_down
@@ -182,7 +182,7 @@ NOISE = {
 
 @pytest.mark.parametrize("kind", NOISE, ids=str)
 def test_noise_leaves_what_was_booked_and_books_nothing(kind: str) -> None:
-    """S5: a clear protocol error or a skipped message; before it everything is booked, after it the next session is whole."""
+    """S5: a clear protocol error or a skipped message; what came before is booked, the next session is whole."""
     encoding, octets = NOISE[kind]
     pair = Pair(encoding=encoding).connect().fill("+1 MES @ 5050", id="E-1")
     before = outcome_of(pair.repository)

@@ -67,7 +67,7 @@ def test_a_damaged_ledger_is_not_copied(ledger: Path, tmp_path: Path) -> None:
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
     octets = bytearray(ledger.read_bytes())
-    octets[page * size - 24 : page * size - 4] = b"\x7f" * 20
+    octets[(page - 1) * size : (page - 1) * size + 8] = b"\x7f" * 8
     ledger.write_bytes(octets)
     with pytest.raises(LedgerCorrupt, match="nothing was copied"):
         back_up(ledger, target)
