@@ -359,6 +359,19 @@ class JournalEntry:
 
 
 @frozen(kw_only=True)
+class Snapshot:
+    """What the market of a symbol had come to in its trading session; None where that is not known.
+
+    `vwap` and `poc`, the volume-weighted average and the price with the most volume, are display prices; `cum_delta`
+    is the volume traded at the ask less that at the bid.
+    """
+
+    vwap: Decimal | None = None
+    cum_delta: Decimal | None = None
+    poc: Decimal | None = None
+
+
+@frozen(kw_only=True)
 class Mark:
     """The last trade price of a symbol and when it traded."""
 

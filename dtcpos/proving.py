@@ -210,9 +210,12 @@ def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Dif
                 yield Difference(kind="fill", id=fill_id, text=text)
             yield from (Difference(kind="table", text=text) for text in reader.unreadable())
             yield from _projections(reader, unsound, progress)
+        except LedgerCorrupt as error:
+            yield Difference(kind="file", text=f"{error}; positions and trades could not be proved")
+        try:
             yield from _overfilled(reader)
         except LedgerCorrupt as error:
-            yield Difference(kind="file", text=f"{error}; what follows could not be proved")
+            yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
 
 
 def _projections(reader: AuditReader, unsound: set[int], progress: Progress | None) -> Iterator[Difference]:

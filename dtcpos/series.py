@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from attrs import frozen
 
@@ -11,6 +11,9 @@ from dtcpos.booking import rounded_quotient
 from dtcpos.model import ZERO
 
 _NO_TIME = timedelta()
+# Ratios have no last digit; these are kept to more than any figure made of them is told.
+_RATIOS = Context(prec=34, rounding=ROUND_HALF_EVEN)
+_add, _divide = _RATIOS.add, _RATIOS.divide
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -73,7 +76,7 @@ class Series:
         self.excursions = self.risks = self.efficiencies = 0
 
     def add(
-        self, net: Decimal, time: timedelta, excursions: tuple[Decimal, Decimal] | None, risk: Decimal | None
+        self, net: Decimal, time: timedelta, mae: Decimal | None, mfe: Decimal | None, risk: Decimal | None
     ) -> None:
         """Add the next trade: what it earned, how long it lived, its MAE and MFE, and the risk it was begun with."""
         if not self.trades:
@@ -86,16 +89,15 @@ class Series:
         self.time += time
         self._judge(net)
         self._follow(net)
-        if excursions is not None:
-            mae, mfe = excursions
+        if mae is not None and mfe is not None:
             self.excursions += 1
             self.mae += mae
             self.mfe += mfe
             if mfe > 0:
-                self.efficiency += rounded_quotient(net, mfe)
+                self.efficiency = _add(self.efficiency, _divide(net, mfe))
                 self.efficiencies += 1
         if risk is not None and risk > 0:
-            self.r += rounded_quotient(net, risk)
+            self.r = _add(self.r, _divide(net, risk))
             self.risks += 1
 
     def _judge(self, net: Decimal) -> None:

@@ -132,7 +132,7 @@ class Calendar:
         return self._begins_at <= earlier
 
 
-class _Cell:
+class Cell:
     """What one key earned on one day."""
 
     __slots__ = ("charged", "commission", "exits", "losses", "points", "trades", "unknown", "wins")
@@ -140,6 +140,17 @@ class _Cell:
     def __init__(self) -> None:
         self.points = self.commission = ZERO
         self.exits = self.charged = self.unknown = self.trades = self.wins = self.losses = 0
+
+    def add_exit(self, points: Decimal | None, commission: Decimal | None) -> None:
+        """Count what one closing fill realized."""
+        if points is None:
+            self.unknown += 1
+            return
+        self.exits += 1
+        self.points += points
+        if commission is not None:
+            self.commission += commission
+            self.charged += 1
 
 
 class _Open:
@@ -158,34 +169,64 @@ class KeyTally:
 
     def __init__(self, key: PositionKey, unit: Unit, per_point: Decimal | None, series: tuple[Series, ...]) -> None:
         self.key, self.unit, self.per_point, self.series = key, unit, per_point, series
-        self.cells: dict[date, _Cell] = {}
+        self.cells: dict[date, Cell] = {}
         self.day: date | None = None
-        self.cell = _Cell()
+        self.cell = Cell()
         self.open: _Open | None = None
 
-    def on(self, day: date) -> _Cell:
+    def on(self, day: date) -> Cell:
         """Return the cell of a day."""
         if day is not self.day:
             self.day = day
             cell = self.cells.get(day)
             if cell is None:
-                cell = self.cells[day] = _Cell()
+                cell = self.cells[day] = Cell()
             self.cell = cell
         return self.cell
 
-    def net_of(self, points: Decimal, commission: Decimal | None) -> Decimal:
-        """Return what points are worth after commission; points stay points where their worth is unknown."""
-        if self.per_point is None:
-            return points
-        gross = points * self.per_point
-        return gross if commission is None else gross - commission
+    def add_trade(
+        self,
+        cell: Cell,
+        time: timedelta,
+        points: Decimal | None,
+        commission: Decimal | None,
+        mae: Decimal | None = None,
+        mfe: Decimal | None = None,
+        risk: Decimal | None = None,
+    ) -> None:
+        """Judge a trade as a whole, on the day and in the order of its exit; amounts in points, as they were booked."""
+        if points is None:
+            for series in self.series:
+                series.unknown += 1
+            return
+        net, per_point = points, self.per_point
+        if per_point is not None:
+            net = points * per_point
+            if commission is not None:
+                net -= commission
+            if mae is not None and mfe is not None:
+                mae *= per_point
+                mfe *= per_point
+            if risk is not None:
+                risk *= per_point
+        cell.trades += 1
+        if net > 0:
+            cell.wins += 1
+        elif net < 0:
+            cell.losses += 1
+        for series in self.series:
+            series.add(net, time, mae, mfe, risk)
+
+    def hold(self, points: Decimal | None, mark_time: datetime | None) -> None:
+        """Count the open position, with the points open at its mark; both None where there is no mark."""
+        self.open = _Open(points, mark_time)
 
 
 class Tally:
-    """Adds up exits, trades and what is open, and tells the result.
+    """What is added up, by key, and the result.
 
-    Its methods compute in the decimal context of the caller, who sets `EXACT`: with the context as an argument every
-    sum would cost twice as much.
+    Sums are made in the decimal context of the caller, who sets `EXACT`: naming the context in every sum would cost
+    half as much again.
     """
 
     def __init__(
@@ -212,52 +253,6 @@ class Tally:
             found = self._keys[name] = KeyTally(PositionKey(*name), unit, per_point, series)
         return found
 
-    def add_exit(self, tally: KeyTally, at: datetime, points: Decimal | None, commission: Decimal | None) -> None:
-        """Count what one closing fill realized, on the day it did."""
-        cell = tally.on(self.calendar.day_of(at))
-        if points is None:
-            cell.unknown += 1
-            return
-        cell.exits += 1
-        cell.points += points
-        if commission is not None:
-            cell.commission += commission
-            cell.charged += 1
-
-    def add_trade(
-        self,
-        tally: KeyTally,
-        entered: datetime,
-        exited: datetime,
-        points: Decimal | None,
-        commission: Decimal | None,
-        excursions: tuple[Decimal, Decimal] | None = None,
-        risk: Decimal | None = None,
-    ) -> None:
-        """Judge a trade as a whole, in the order of exits; `excursions` are MAE and MFE, `risk` the initial one."""
-        if points is None:
-            for series in tally.series:
-                series.unknown += 1
-            return
-        per_point = tally.per_point
-        net = tally.net_of(points, commission)
-        cell = tally.on(self.calendar.day_of(exited))
-        cell.trades += 1
-        if net > 0:
-            cell.wins += 1
-        elif net < 0:
-            cell.losses += 1
-        if excursions is not None and per_point is not None:
-            excursions = excursions[0] * per_point, excursions[1] * per_point
-        if risk is not None and per_point is not None:
-            risk *= per_point
-        for series in tally.series:
-            series.add(net, exited - entered, excursions, risk)
-
-    def hold(self, tally: KeyTally, points: Decimal | None, mark_time: datetime | None) -> None:
-        """Count an open position with the points open at its mark; both None where there is no mark."""
-        tally.open = _Open(points, mark_time)
-
     def blocks(self, *, with_open: bool = True) -> list[Block]:
         """Return the result, money before points, the total last; `with_open` False leaves out what is open."""
         found = []
@@ -283,7 +278,7 @@ def _block_order(name: tuple[str, Unit]) -> tuple[bool, str, bool, str]:
     return mode == ALL, mode, not unit.is_money, unit.currency or unit.points_of or ""
 
 
-_Part = tuple[KeyTally, date, _Cell]
+_Part = tuple[KeyTally, date, Cell]
 
 
 def _block(mode: str, unit: Unit, series: Series, tallies: list[KeyTally], *, with_open: bool) -> Block:

@@ -178,7 +178,8 @@ class Pair:
         return min((due for due in dues if due is not None), default=None)
 
     def _advance(self, due: float) -> None:
-        self.now = max(self.now + STEP_S, due)
+        # Whole milliseconds, which a live execution is told in: the second of its history must be the same.
+        self.now = round(max(self.now + STEP_S, due), 3)
         if self.session is not None:
             self.session.beat(self.now)
         self.performance.tick(self.now, steps_max=1)

@@ -330,6 +330,7 @@ def test_an_order_learned_later_widens_what_it_shows() -> None:
     pair = Pair("").connect().settle()
     pair.fill("+1 MES @ 5000", id="a-1").settle()
     pair.fill("+2 MES @ 4990", id="a-2", position=4).fill("+1 MES @ 5010", id="a-3", position=2).settle()
+    pair.fill("+1 MES @ 5000", id="a-4").settle()
     before = pair.keeper.positions[PositionKey("SIM", "Sim1", "MES")]
     pair.reconnect().settle()
     after = pair.keeper.positions[PositionKey("SIM", "Sim1", "MES")]

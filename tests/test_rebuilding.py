@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dtcpos.errors import LedgerCorrupt
+from dtcpos.errors import LedgerCorrupt, LedgerError
 from dtcpos.proving import prove
 from dtcpos.rebuilding import Rebuilt, rebuild
 from dtcpos.store import AuditReader, LedgerReader, PositionRepository
+from dtcpos.store.columns import FILL, OPEN_POSITION, TRADE, listed
 from tests.pair import Pair
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -196,3 +198,44 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path) -> None:
     altered(path, "DROP TRIGGER fill_never_deleted")
     with pytest.raises(LedgerCorrupt, match="damaged in its schema"):
         rebuilt(path)
+
+
+def _booked(path: Path) -> dict[str, list[str]] | None:
+    """Return what booking made of the ledger, and the ledger itself; None where the file cannot be read."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.text_factory = bytes
+    tables = {"fill": FILL, "open_position": OPEN_POSITION, "trade": TRADE}
+    try:
+        return {
+            table: sorted(map(repr, connection.execute(f"SELECT {listed(columns)} FROM {table} NOT INDEXED")))
+            for table, columns in tables.items()
+        }
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_flipped_bit_is_found_and_mended_or_refused(path: Path, tmp_path: Path, seed: int) -> None:
+    """N15: whatever changes a fill, a position or a trade is named; a rebuild proves, or says what it cannot do."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    whole, chance, flipped = path.read_bytes(), random.Random(seed), tmp_path / "flipped.db"
+    right = _booked(path)
+    for _ in range(40):
+        octets = bytearray(whole)
+        octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
+        for ending in ("", "-wal", "-shm"):
+            flipped.with_name(flipped.name + ending).unlink(missing_ok=True)
+        flipped.write_bytes(octets)
+        try:
+            found = differences(flipped)
+            assert found or _booked(flipped) == right
+            done = rebuilt(flipped)
+        except LedgerError:
+            continue
+        with AuditReader.open(flipped) as reader:
+            left = [difference for difference in prove(reader) if difference.kind in ("position", "trade", "file")]
+        assert done.left or not left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from dtcpos.booking import replay
 from dtcpos.booking.pairing import Method
 from dtcpos.earnings import performance
 from dtcpos.keeping.posting import Posting
-from dtcpos.model import Account, Fill, Instrument, Mark, Side, Source
+from dtcpos.model import Account, Direction, Fill, Instrument, Mark, PositionKey, Side, Source, Trade
 from dtcpos.settings import TradingDay
 from dtcpos.stats import Block, Calendar
 from dtcpos.store import PositionRepository, Selection
@@ -409,3 +410,35 @@ def test_the_calendar_is_the_trading_day(naive: datetime) -> None:
         assert calendar.is_one_day(at - timedelta(hours=2), at) == (
             CHICAGO.day_of(at) == CHICAGO.day_of(at - timedelta(hours=2))
         )
+
+
+def _peak_of(path: Path, count: int) -> int:
+    """Return the most memory the statistics of so many trades of ten days take, in bytes."""
+    key = PositionKey("SIM", "Sim1", MES)
+    with PositionRepository.open(path) as repository, repository.transaction():
+        for number in range(count):
+            entered = moment("11-09 12:00") + timedelta(days=10) * number / count
+            repository.add_trades([trade(2 * number + 1, entered, key)])
+    tracemalloc.start()
+    try:
+        with ExitReader.open(path) as reader:
+            assert sum(block.figures.trades for block in performance(reader, Selection(), trading_day=CHICAGO)) == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def trade(opened_by: int, entered: datetime, key: PositionKey) -> Trade:
+    return Trade(
+        key=key, direction=Direction.LONG, quantity=Decimal(1), total_quantity=Decimal(1), entry_time=entered,
+        exit_time=entered + timedelta(seconds=9), opened_notional=Decimal(100), closed_notional=Decimal(101),
+        realized=Decimal(1), commission=None, price_min=None, price_max=None, mae=Decimal(0), mfe=Decimal(1), fills=2,
+        opened_by=opened_by, closed_by=opened_by + 1,
+    )  # fmt: skip
+
+
+def test_memory_grows_with_days_and_not_with_trades(tmp_path: Path) -> None:
+    """Ten times the trades of the same ten days take the same memory."""
+    _peak_of(tmp_path / "warm.db", 10)
+    few, many = _peak_of(tmp_path / "few.db", 500), _peak_of(tmp_path / "many.db", 5000)
+    assert many < few * 1.5

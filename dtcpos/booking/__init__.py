@@ -5,6 +5,7 @@ from dtcpos.booking.entries import adopted, carried_in, close_out, synthetic_id
 from dtcpos.booking.instruments import assumed, defined, root_of, ruled
 from dtcpos.booking.marks import mark, quiet_band, unrealized, widened
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
+from dtcpos.booking.profile import profile
 from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
 from dtcpos.booking.replay import Replay, replay
 from dtcpos.booking.standing import FRESH_FOR_S, KEPT, standing
@@ -28,6 +29,7 @@ __all__ = [
     "fold",
     "mark",
     "natural",
+    "profile",
     "quiet_band",
     "reconcile",
     "released_cost",

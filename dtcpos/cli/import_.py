@@ -76,11 +76,9 @@ def import_files(
         print(dumps(_as_json(reports, dry_run=dry_run)))
     elif dry_run:
         print("dry run: nothing was changed")
-    urgent = [each for report in reports for each in report.differences if each.needs_attention]
-    if urgent:
-        raise AttentionNeeded(
-            f"{len(urgent)} difference{'' if len(urgent) == 1 else 's'} between the files and the ledger to look at"
-        )
+    count = sum(len(report.differences) for report in reports)
+    if count:
+        raise AttentionNeeded(f"{count} difference{'' if count == 1 else 's'} between file and ledger to look at")
 
 
 def _zone(name: str) -> tzinfo:
@@ -128,14 +126,13 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
 
 def _show(report: Report) -> None:
     print(f"{report.path}: {_counts(report)}")
-    for text in (*(each.text for each in report.differences), *report.notes):
+    for text in (*(each.text for each in (*report.differences, *report.ranges)), *report.notes):
         print(f"  {' '.join(text.split())}")
 
 
 def _counts(report: Report) -> str:
     done = f"{report.new} new, {report.seen_before} seen before, {report.superseded} superseded"
-    urgent = sum(each.needs_attention for each in report.differences)
-    differences = f"{urgent} difference{'' if urgent == 1 else 's'}"
+    differences = f"{len(report.differences)} difference{'' if len(report.differences) == 1 else 's'}"
     if report.kind == "state file":
         return f"{report.kind}, {differences}"
     return f"{report.rows} rows, {report.fills} fills: {done}; {differences}"
@@ -146,11 +143,9 @@ def _as_json(reports: list[Report], *, dry_run: bool) -> dict[str, Any]:
         name: sum(getattr(report, name) for report in reports)
         for name in ("rows", "fills", "new", "seen_before", "superseded")
     }
-    differences = [_difference_json(each) | {"file": str(report.path)} for report in reports
-                   for each in report.differences]  # fmt: skip
     return {
         **totals,
-        "differences": differences,
+        "differences": [_difference_json(each) for report in reports for each in report.differences],
         "files": [
             {
                 "file": str(report.path),
@@ -161,6 +156,7 @@ def _as_json(reports: list[Report], *, dry_run: bool) -> dict[str, Any]:
                 "seen_before": report.seen_before,
                 "superseded": report.superseded,
                 "differences": [_difference_json(each) for each in report.differences],
+                "ranges": [_difference_json(each) for each in report.ranges],
                 "notes": list(report.notes),
             }
             for report in reports
@@ -177,6 +173,5 @@ def _difference_json(difference: Difference) -> dict[str, Any]:
         "time": difference.time,
         "stated": difference.stated,
         "held": difference.held,
-        "needs_attention": difference.needs_attention,
         "text": difference.text,
     }

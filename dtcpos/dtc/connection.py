@@ -35,7 +35,7 @@ from dtcpos.dtc.messages import (
     MarketDataSnapshot,
 )
 from dtcpos.dtc.states import CLIENT_MAY_SEND, PLAIN_TYPES, TRANSITIONS, Kind, Role, State, kind_of
-from dtcpos.dtc.ticks import TRADE_TYPES, LastTick, TickFilter
+from dtcpos.dtc.ticks import TRADE_TYPES, LastTick, SessionOf, TickFilter
 from dtcpos.dtc.timing import NEVER, Due, silent_at, unanswered_at
 from dtcpos.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
@@ -201,6 +201,10 @@ class Connection:
         elif self._heartbeat_due_at is not None and now >= self._heartbeat_due_at:
             self._heartbeat_due_at = now + self.heartbeat_interval_s
             self.send(Heartbeat(CurrentDateTime=int(now)))
+
+    def keep_tapes(self, session_of: SessionOf) -> None:
+        """Keep the tape of every watched symbol from now on, in its `last_tick`, session by session."""
+        self._ticks.session_of = session_of
 
     def watch(self, symbol_id: int, low: float, high: float) -> None:
         """Keep trades of this symbol between `low` and `high` as its `last_tick` only, without an event.

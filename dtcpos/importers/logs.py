@@ -91,7 +91,8 @@ def examine(
 def _last_prices(repository: PositionRepository, symbols: Iterable[str]) -> dict[str, Decimal]:
     wanted = set(symbols)
     found: dict[str, Fill] = {}
-    for account, symbol in repository.keys():
+    keys = repository.keys()
+    for account, symbol in keys:
         for fill in repository.latest_second_of_key(account, symbol) if symbol in wanted else ():
             if fill.price is not None and (symbol not in found or fill.time > found[symbol].time):
                 found[symbol] = fill
@@ -120,13 +121,14 @@ def book_log(
         if progress is not None:
             progress(f"booking {read.path.name}", booked, read.fills)
     posting.catch_up(log, now=now)
-    _write_brackets(repository, posting)
-    if read.unclear_times:
-        notes.append(f"{read.unclear_times} times lie in an hour the zone has twice or never; the first is taken")
     if log.new or log.superseded or log.sighted:
+        _write_brackets(repository, posting)
         words = f"{log.new} new, {log.seen_before} seen before, {log.superseded} superseded"
         repository.add_journal([JournalEntry(at=now, cause="import", after=words, reason=f"import {read.path.name}")])
-    differences = [*quantities.differences(repository, log), *ranges.differences(repository)]
+        log.remember()
+    if read.unclear_times:
+        notes.append(f"{read.unclear_times} times lie in an hour the zone has twice or never; the first is taken")
+    differences = list(quantities.differences(repository, log))
     return Report(
         path=read.path,
         kind=KIND,
@@ -137,6 +139,7 @@ def book_log(
         superseded=log.superseded,
         sighted=log.sighted,
         differences=tuple(differences),
+        ranges=tuple(ranges.differences(repository)),
         notes=(*notes, *_carried(repository, differences)),
     )
 
@@ -188,7 +191,7 @@ def _write_brackets(repository: PositionRepository, posting: Posting) -> None:
 
 def _carried(repository: PositionRepository, differences: Iterable[Difference]) -> Iterator[str]:
     """Say of lots carried in at first contact that the log may now have told them twice."""
-    for account, symbol in sorted({(each.account, each.symbol) for each in differences if each.needs_attention}):
+    for account, symbol in sorted({(each.account, each.symbol) for each in differences}):
         for fill in repository.fills_of_key(account, symbol):
             if "carried" in fill.flags:
                 yield (

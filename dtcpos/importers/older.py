@@ -121,7 +121,9 @@ def parse_state(octets: bytes, path: Path) -> OlderState:
 
 def _object(octets: bytes, path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(octets.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number)
+        found = json.loads(
+            octets.decode("utf-8-sig"), parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number
+        )
     except json.JSONDecodeError as error:
         raise ImportRefused(
             f"{path}, line {error.lineno}: not JSON ({error.msg}); take an undamaged copy; nothing was imported"

@@ -111,11 +111,7 @@ def _place_position(state: OlderState, account: str, mode: str, into: Placing) -
     if key in into.posting.positions or into.repository.count_of_key(account, state.symbol):
         return _compared(state, key, into)
     notes = _met(state, account, mode, into)
-    notes += [
-        update.text
-        for update in into.posting.post_entry(fill, now=into.now)
-        if isinstance(update, AlertUpdate)
-    ]
+    notes += [update.text for update in into.posting.post_entry(fill, now=into.now) if isinstance(update, AlertUpdate)]
     _keep_beside(state, key, into)
     if state.entry_price is None:
         notes.append(f"{' '.join(key)}: the entry price is unset; its profit stays unknown")

@@ -21,7 +21,7 @@ class ImportRefused(UsageError):
 class Difference:
     """One thing in which a file and the ledger differ.
 
-    `kind` is `quantity` (a stated position quantity), `range` (the prices seen during a position), `position` (what is
+    `kind` is `quantity` (a stated position quantity), `range` (the prices seen during positions), `position` (what is
     held), `mode` or `not placed`. `stated` is the file's value, `held` the ledger's.
     """
 
@@ -33,11 +33,6 @@ class Difference:
     held: Decimal | None = None
     time: datetime | None = None
 
-    @property
-    def needs_attention(self) -> bool:
-        """Whether a person must look at it; a range is only worth knowing."""
-        return self.kind != "range"
-
 
 @frozen(kw_only=True)
 class Report:
@@ -45,6 +40,7 @@ class Report:
 
     `rows` counts the lines below the header, `fills` those that tell an execution; each of these is new, was seen
     before, or superseded what the ledger had. `sighted` of those seen before are told by a log for the first time.
+    `differences` need a person's attention; `ranges` are only worth knowing.
     """
 
     path: Path
@@ -56,6 +52,7 @@ class Report:
     superseded: int = 0
     sighted: int = 0
     differences: tuple[Difference, ...] = ()
+    ranges: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -110,9 +110,7 @@ class PriceDoubts:
                 now = self._scales.factor(symbol)
                 raise ImportRefused(self._words(symbol, EXACT.divide(now, _ONE.scaleb(power)), now, words))
 
-    def _evidence(
-        self, symbol: str, instrument: Instrument | None, last: Decimal | None
-    ) -> tuple[int, str] | None:
+    def _evidence(self, symbol: str, instrument: Instrument | None, last: Decimal | None) -> tuple[int, str] | None:
         powers = self._powers.get(symbol)
         if powers:
             ((power, words), *others) = powers.items()

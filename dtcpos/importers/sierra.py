@@ -18,12 +18,23 @@ from dtcpos.booking.book import EXACT
 from dtcpos.importers.report import ImportRefused, shown
 from dtcpos.importers.scaling import Scales
 from dtcpos.keeping.imported import Logged
+from dtcpos.keeping.lookup import raw_of
 from dtcpos.model import Fill, Side, Source
 
 REQUIRED = ("ActivityType", "DateTime", "Symbol", "Quantity", "BuySell", "FillPrice", "TradeAccount")
 # A row has some 30 cells; whatever has no end within this is no log.
 LINE_LENGTH_MAX = 1 << 16
 _ORDER_IDS = ("ServiceOrderID", "InternalOrderID", "ExchangeOrderID")
+_READ = (
+    *REQUIRED,
+    *_ORDER_IDS,
+    "FilledQuantity",
+    "ParentInternalOrderID",
+    "PositionQuantity",
+    "FillExecutionServiceID",
+    "HighDuringPosition",
+    "LowDuringPosition",
+)
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 # What the door of the wire admits as well: exact sums have to stay exact.
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{0,15})?")
@@ -66,7 +77,7 @@ class LogFile:
             cells = raw.rstrip(b"\r\n").split(b"\t")
             if self._cell_is_fills(cells):
                 self.fills += 1
-                yield self._logged([_decoded(cell).strip() for cell in cells])
+                yield self._logged(_decoded(raw).rstrip("\r\n").split("\t"))
         if not self._places:
             raise ImportRefused(f"{self.path} is empty; export the log again: {_EXPORT}")
 
@@ -84,7 +95,8 @@ class LogFile:
         places = {name: place for place, name in reversed(list(enumerate(names))) if name}
         missing = [name for name in REQUIRED if _plain_name(name) not in places]
         if not missing:
-            self._places, self._width = places, len(names)
+            self._places = {name: places[_plain_name(name)] for name in _READ if _plain_name(name) in places}
+            self._width = len(names)
             return
         if "entrydatetime" in places:
             raise self._refused("this is the list of trades", f"executions are needed; export the log {_EXPORT}")
@@ -93,11 +105,11 @@ class LogFile:
         )
 
     def _cell_is_fills(self, cells: Sequence[bytes]) -> bool:
-        place = self._places["activitytype"]
+        place = self._places["ActivityType"]
         return place < len(cells) and cells[place].strip().lower() == b"fills"
 
     def _logged(self, cells: list[str]) -> Logged:
-        if any(cells[self._width :]):
+        if any(map(str.strip, cells[self._width :])):
             raise self._refused(
                 f"{len(cells)} cells under {self._width} headings", "a tab inside a cell moves the columns; remove it"
             )
@@ -128,14 +140,15 @@ class LogFile:
             cumulative_quantity=self._number(cells, "FilledQuantity"),
             position_after=self._number(cells, "PositionQuantity"),
             source=Source.IMPORT,
-            raw="log",
+            raw=raw_of(order_ids),
         )
-        low, high = (self._number(cells, f"{end}DuringPosition", factor) for end in ("Low", "High"))
+        low = self._number(cells, "LowDuringPosition", factor)
+        high = self._number(cells, "HighDuringPosition", factor)
         return Logged(self._line, fill, order_ids, low, high)
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
-        place = self._places.get(_plain_name(name))
-        text = cells[place] if place is not None and place < len(cells) else ""
+        place = self._places.get(name, len(cells))
+        text = cells[place].strip() if place < len(cells) else ""
         if len(text) > _TEXT_LENGTH_MAX or not text.isprintable():
             raise self._refused(f"{name} {shown(text)} is no text", "correct the line, or export the log again")
         return text

@@ -30,7 +30,9 @@ class ZoneDoubts:
         is_zone = abs(difference - quarters) <= _TOLERANCE and abs(quarters) <= _OFFSET_MAX
         self._offsets.add(quarters if is_zone else None)
         if is_zone and quarters and not self._words:
-            self._words = f"line {line} is at {moment_text(told)}, the ledger has that execution at {moment_text(known)}"
+            self._words = (
+                f"line {line} is at {moment_text(told)}, the ledger has that execution at {moment_text(known)}"
+            )
 
     def settle(self) -> None:
         """Refuse the file if every execution known is the same hours away. Raises ImportRefused."""

@@ -262,7 +262,9 @@ class Checking:
         for guess in [] if is_guess else self._guesses(account, symbol):
             void = evolve(guess, is_void=True, reason="withdrawn: history tells the executions behind it")
             updates += self._posting.post_correction(guess, void, now=moment)[1]
-        carried = carried_in(report, self._repository.fills_of_key(account, symbol, after=None), now=moment)
+        # The server's clock may be behind ours, and the fills it will tell of come after lots that were there before.
+        before = report.entry_time or moment - _HISTORY_MARGIN
+        carried = carried_in(report, self._repository.fills_of_key(account, symbol, after=None), now=before)
         if carried is not None:
             if is_guess:
                 guess_id = synthetic_id(_GUESSED, carried.execution_id)

@@ -53,12 +53,11 @@ def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | Non
     """
     if not fill.execution_id:
         return _same_cumulative(fill, order)
-    if ids_are_shared:
-        return None
-    # History told it first, under another name: the order's quantity, this execution included, is already booked.
+    # History or a log told it first, under another name: the order's quantity, this execution included, is booked.
     if fill.cumulative_quantity is None or _total(order) < fill.cumulative_quantity:
         return None
-    return _nearest(fill, (known for known in order if not known.was_seen_by(Source.LIVE)))
+    unseen = (known for known in order if not known.was_seen_by(Source.LIVE))
+    return _nearest(fill, (known for known in unseen if not (ids_are_shared and any(known.ids_from(Source.BACKFILL)))))
 
 
 def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
@@ -106,12 +105,14 @@ def history_matches(
     for known in order:
         if known.fill.id not in taken:
             candidates[content(known.fill)].append(known)
-    unnamed = [i for i, fill in enumerate(fills) if matches[i] is None and not (fill.execution_id and ids_are_shared)]
+    named_by = (Source.BACKFILL, Source.LIVE) if ids_are_shared else (Source.BACKFILL,)
+    unnamed = [index for index, match in enumerate(matches) if match is None]
     # Of several that are alike, those of one second are each other: what is missing is then missing at its own time.
     for second_counts in (True, False):
         for index in unnamed:
             if matches[index] is None:
-                matches[index] = _take(candidates[content(fills[index])], fills[index], second_counts=second_counts)
+                alike = candidates[content(fills[index])]
+                matches[index] = _take(alike, fills[index], named_by, second_counts=second_counts)
     return matches
 
 
@@ -120,13 +121,12 @@ def _ids_meet(matches: Iterable[Known | None], fills: Iterable[Fill]) -> bool:
     return any(known is not None and fill.execution_id in known.ids_from(Source.LIVE) for known, fill in pairs)
 
 
-def _take(candidates: list[Known], fill: Fill, *, second_counts: bool) -> Known | None:
+def _take(candidates: list[Known], fill: Fill, named_by: Sequence[Source], *, second_counts: bool) -> Known | None:
     for index, known in enumerate(candidates):
         if second_counts and whole_second(known.fill.time) != whole_second(fill.time):
             continue
-        # A fill that history already named is not told again under a second historical name.
-        named = {name for name in known.ids_from(Source.BACKFILL) if name}
-        if not (fill.execution_id and named):
+        # A fill that a source of the same ids already named is not told again under a second name.
+        if not (fill.execution_id and any(name for source in named_by for name in known.ids_from(source))):
             return candidates.pop(index)
     return None
 

@@ -22,7 +22,7 @@ from attrs import evolve
 from dtcpos.booking import whole_second
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, content
-from dtcpos.keeping.lookup import Lookup
+from dtcpos.keeping.lookup import Lookup, remember_import
 from dtcpos.model import Fill, Source
 from dtcpos.store import PositionRepository
 
@@ -64,6 +64,7 @@ class ImportedLog:
         self._claimed = bytearray()
         self._shared: dict[str, set[Source]] = defaultdict(lambda: {Source.IMPORT})
         self._order_place: dict[str, int] = {}
+        self._latest: dict[str, datetime] = {}
 
     def learn(self, rows: Sequence[Logged], lookup: Lookup) -> list[tuple[Logged, Known]]:
         """Learn whose ids a part of the log uses, before anything is booked.
@@ -109,12 +110,18 @@ class ImportedLog:
             matches |= self._matches(group, order)
         self.matched = [self._take(row, matches.get(row.line), by_id[row.fill.account], batch) for row in rows]
 
+    def remember(self) -> None:
+        """Store until when the accounts have executions that only a log named, for servers that tell them later."""
+        for account, latest in self._latest.items():
+            remember_import(self._repository, account, latest)
+
     def _take(self, row: Logged, match: Known | None, by_id: dict[str, Known], batch: Batch) -> int:
         fill = row.fill
         match = by_id.get(fill.execution_id, match)
         if match is None:
             known = batch.append(evolve(fill, order_id=self._order_of(row)))
             self.new += 1
+            self._latest[fill.account] = max(fill.time, self._latest.get(fill.account, fill.time))
         else:
             is_first_sighting = not match.was_seen_by(Source.IMPORT)
             known = batch.see(match, fill)

@@ -16,7 +16,7 @@ from attrs import frozen
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
 from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
-from dtcpos.store.queries import LedgerQueries
+from dtcpos.store.queries import UNREADABLE, LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.rows import (
     Row,
@@ -269,7 +269,7 @@ def _read(make: Callable[[Any], _Noun], stored: Any) -> tuple[_Noun | None, str]
     """Return the noun and no fault, or no noun and the fault."""
     try:
         return make(stored), ""
-    except (ValueError, KeyError, ArithmeticError, TypeError) as error:
+    except UNREADABLE as error:
         return None, f"cannot be read ({error!r})"
 
 

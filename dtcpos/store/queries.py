@@ -57,6 +57,9 @@ from dtcpos.store.rows import (
 
 _Noun = TypeVar("_Noun")
 
+# What a converter raises for a damaged row: other text, or NULL and a number where a broken record header left them.
+UNREADABLE: Final = (ValueError, KeyError, ArithmeticError, TypeError, AttributeError)
+
 NOT_SUPERSEDED: Final = "NOT EXISTS (SELECT 1 FROM fill newer WHERE newer.supersedes = f.id)"
 CURRENT: Final = f"f.is_void = 0 AND {NOT_SUPERSEDED}"
 
@@ -335,7 +338,7 @@ class LedgerQueries:
         rows = self._rows(sql, parameters)
         try:
             return [make(row) for row in rows]
-        except (ValueError, KeyError, ArithmeticError) as error:
+        except UNREADABLE as error:
             raise self._damage(error) from error
 
     def _one(self, make: Callable[[Row], _Noun], sql: str, parameters: Sequence[Any]) -> _Noun | None:

@@ -28,7 +28,7 @@ from dtcpos.store.columns import (
 )
 from dtcpos.store.connection import connect_reader
 from dtcpos.store.nouns import EVERYTHING, ClosedTrade, Holding, Selection
-from dtcpos.store.queries import CURRENT, LedgerQueries
+from dtcpos.store.queries import CURRENT, UNREADABLE, LedgerQueries
 from dtcpos.store.records import break_of, instrument_of, journal_of, verification_of
 from dtcpos.store.rows import (
     Row,
@@ -180,7 +180,7 @@ class LedgerReader(LedgerQueries):
     def _made(self, make: Callable[..., _Noun], *arguments: Any) -> _Noun:
         try:
             return make(*arguments)
-        except (ValueError, KeyError, ArithmeticError) as error:
+        except UNREADABLE as error:
             raise self._damage(error) from error
 
 

@@ -261,6 +261,9 @@ def _serve(listener: socket.socket, lines: queue.SimpleQueue[str]) -> None:
             received = peer.recv(65536)
         except TimeoutError:
             continue
+        except ConnectionResetError:
+            # A client that has what it came for leaves without a word.
+            return
         if not received:
             return
         answers = venue.answers(received)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from dtcpos.cli.verify import progress
 from dtcpos.model import JournalEntry
 from dtcpos.store import PositionRepository, WriterLock
 from tests.cli.conftest import LIVE_MES, MES, NOW, Shell, fill
@@ -89,6 +91,24 @@ def test_a_flipped_byte_in_a_fill_is_found_and_not_rebuilt(shell: Shell) -> None
     assert ran.out.splitlines()[0] == "fill 2 is not what was booked: its checksum differs; restore a backup"
     ran = shell("rebuild", code=6)
     assert "SIM Sim1 MESZ26-CME was left alone: fill 2 is damaged; restore a backup" in ran.out
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_for_terminals_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """U4: the count is erased again; a pipe gets none."""
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    show = progress()
+    assert show is not None
+    show(0, 2)
+    show(1, 2)
+    assert terminal.getvalue().endswith("2 of 2 keys\r\x1b[K")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert progress() is None
 
 
 @pytest.mark.parametrize("offset", [0, 20, 100, 110, 2040])
