@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from dtcpos.booking import replay, whole_second
 from dtcpos.booking.book import EXACT
-from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
+from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Source, Trade
 from dtcpos.sim import Venue
 from dtcpos.sim.books import Execution
 from dtcpos.store import LedgerReader, PositionRepository
@@ -82,11 +82,16 @@ def assert_cash(position: Position, trades: Iterable[Trade], fills: Iterable[Fil
     assert total == sum_of(moved)
 
 
-def assert_true(ledger: PositionRepository | LedgerReader, venue: Venue) -> None:
-    """Check that every execution of the venue is in the ledger exactly once, and every position is the venue's."""
+def assert_true(ledger: PositionRepository | LedgerReader, venue: Venue, *, has_past: bool = False) -> None:
+    """Check that every execution of the venue is in the ledger exactly once, and every position is the venue's.
+
+    With `has_past` the venue held something before every execution it remembers, and adjustments stand for that.
+    """
     prove(ledger)
     instruments = ledger.instruments()
     fills = [fill for key in keys_of(ledger) for fill in ledger.fills_of_key(*key)]
+    if has_past:
+        fills = [fill for fill in fills if fill.source is not Source.ADJUSTMENT]
     booked = Counter(_content(priced(fill, instruments.get(fill.symbol))) for fill in fills)
     happened = Counter(_content(execution) for execution in venue.executions())
     assert booked == happened

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from dtcpos.booking import whole_second
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.importers.checks import Quantities, Ranges
-from dtcpos.importers.report import Difference, ImportRefused, Report
+from dtcpos.importers.report import Difference, ImportRefused, Report, number_text
 from dtcpos.importers.scaling import PriceDoubts, Scales
 from dtcpos.importers.sierra import LogFile
 from dtcpos.importers.spool import Spool
@@ -123,7 +123,7 @@ def book_log(
     posting.catch_up(log, now=now)
     if log.new or log.superseded or log.sighted:
         _write_brackets(repository, posting)
-        words = f"{log.new} new, {log.seen_before} seen before, {log.superseded} superseded"
+        words = f"{log.new} new, {log.seen_before} seen before, {len(log.superseded)} superseded"
         repository.add_journal([JournalEntry(at=now, cause="import", after=words, reason=f"import {read.path.name}")])
         log.remember()
     if read.unclear_times:
@@ -136,11 +136,11 @@ def book_log(
         fills=read.fills,
         new=log.new,
         seen_before=log.seen_before,
-        superseded=log.superseded,
+        superseded=len(log.superseded),
         sighted=log.sighted,
         differences=tuple(differences),
         ranges=tuple(ranges.differences(repository)),
-        notes=(*notes, *_carried(repository, differences)),
+        notes=(*notes, *_otherwise(log), *_carried(repository, differences)),
     )
 
 
@@ -187,6 +187,12 @@ def _write_brackets(repository: PositionRepository, posting: Posting) -> None:
         if key[1:] in working:
             orders.concern(key)
     orders.write(())
+
+
+def _otherwise(log: ImportedLog) -> Iterator[str]:
+    for row, before in log.superseded:
+        words = [f"{each.side} {number_text(each.quantity)} @ {number_text(each.price)}" for each in (before, row.fill)]
+        yield f"line {row.line}: execution {row.fill.execution_id} was {words[0]} and is now {words[1]}"
 
 
 def _carried(repository: PositionRepository, differences: Iterable[Difference]) -> Iterator[str]:

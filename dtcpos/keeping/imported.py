@@ -53,12 +53,13 @@ class ImportedLog:
     """What one log has come to so far, and what its rows have taught of its names.
 
     `late` holds the keys that must be booked again, each from its moment on, `matched` the fill of each row of the
-    part booked last.
+    part booked last, `superseded` the rows that tell an execution otherwise than the ledger did, with what it did.
     """
 
     def __init__(self, repository: PositionRepository) -> None:
         self._repository = repository
-        self.new = self.seen_before = self.superseded = self.sighted = 0
+        self.new = self.seen_before = self.sighted = 0
+        self.superseded: list[tuple[Logged, Fill]] = []
         self.late: dict[_Symbol, datetime] = {}
         self.matched: list[int] = []
         self._claimed = bytearray()
@@ -130,7 +131,8 @@ class ImportedLog:
                 # The log may know a better time, which lies before the fill's own.
                 batch.disturbed[symbol] = min(batch.disturbed[symbol], fill.time)
             is_other = known.fill.id != match.fill.id
-            self.superseded += is_other
+            if is_other:
+                self.superseded.append((row, match.fill))
             self.seen_before += not is_other
             self.sighted += is_first_sighting and not is_other
         by_id[fill.execution_id] = known

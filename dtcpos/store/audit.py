@@ -15,7 +15,7 @@ from attrs import frozen
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
-from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
+from dtcpos.store.columns import EXIT, FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
 from dtcpos.store.queries import UNREADABLE, LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.rows import (
@@ -45,7 +45,7 @@ _BESIDE: Final[dict[str, Callable[[str | None], object]]] = {
     **dict.fromkeys(SNAPSHOT, decimal_or_none),
 }
 _POSITIONS: Final = f"SELECT {listed((*OPEN_POSITION, *_BESIDE))} FROM open_position ORDER BY 1, 2, 3"
-_TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT))} FROM trade WHERE account = ? AND symbol = ? ORDER BY id"
+_TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? ORDER BY id"
 _PAST: Final = (
     f"SELECT {listed(FILL, 'f')} FROM fill f WHERE f.account = ? AND f.symbol = ? AND f.booked_at <= ? "
     "AND f.is_void = 0 AND NOT EXISTS (SELECT 1 FROM fill newer WHERE newer.supersedes = f.id AND newer.booked_at <= ?)"
@@ -223,7 +223,7 @@ def stray_trades(ledger: LedgerQueries, known: Collection[tuple[str, str]]) -> l
     keys = _lenient_rows(ledger, "SELECT DISTINCT account, symbol FROM trade", ())
     if all(key in known for key in keys):
         return []
-    columns = listed((*TRADE, *SNAPSHOT))
+    columns = listed((*TRADE, *SNAPSHOT, *EXIT))
     return [
         _trade_in(row)
         for (row_id, *key) in _lenient_rows(ledger, "SELECT id, account, symbol FROM trade ORDER BY id", ())
@@ -256,7 +256,7 @@ def _trade_in(row: Row) -> StoredTrade:
         opened_by=row[TRADE.index("opened_by")],
         trade=trade,
         fault=fault,
-        unreadable=_unreadable(dict.fromkeys(SNAPSHOT, decimal_or_none), row[len(TRADE) :]),
+        unreadable=_unreadable(dict.fromkeys((*SNAPSHOT, *EXIT), decimal_or_none), row[len(TRADE) :]),
     )
 
 

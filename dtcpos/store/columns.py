@@ -45,6 +45,8 @@ VERIFICATION: Final = _names("mode account symbol agreed_quantity agreed_at comp
 CURSOR: Final = _names("name what last_id pending_path pending_id updated_at")
 # What is remembered of a position's entry and of its orders beside the booking, and copied to its trade.
 SNAPSHOT: Final = _names("entry_vwap entry_cum_delta entry_poc initial_risk")
+# What is remembered of a trade's exit; nothing else has one.
+EXIT: Final = _names("exit_vwap exit_cum_delta exit_poc")
 
 
 def listed(columns: Sequence[str], alias: str = "") -> str:

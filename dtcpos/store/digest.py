@@ -6,7 +6,7 @@ import sqlite3
 from hashlib import sha256
 from typing import Final
 
-from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
+from dtcpos.store.columns import EXIT, FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
 
 # Left out is what says when we did something and not what happened: times of booking and of seeing, and the ids of
 # trades, which a rebuild gives anew.
@@ -15,7 +15,7 @@ _CONTENT: Final = (
     ("fill", tuple(column for column in FILL if column != "booked_at"), "id"),
     ("resighting", tuple(column for column in SIGHTING if column != "seen_at"), "fill_id, source"),
     ("open_position", tuple(c for c in OPEN_POSITION if c != "updated_at"), "mode, account, symbol"),
-    ("trade", (*TRADE[1:], *SNAPSHOT), "account, symbol, opened_by, exit_time"),
+    ("trade", (*TRADE[1:], *SNAPSHOT, *EXIT), "account, symbol, opened_by, exit_time"),
 )
 
 

@@ -57,7 +57,7 @@ class Holding:
 
 @frozen(kw_only=True)
 class ClosedTrade:
-    """A trade with what was remembered of its entry, and the instrument that makes money of its points."""
+    """A trade with what was remembered of its entry and exit, and the instrument that makes money of its points."""
 
     trade: Trade
     instrument: Instrument | None = None
@@ -65,6 +65,9 @@ class ClosedTrade:
     entry_cum_delta: Decimal | None = None
     entry_poc: Decimal | None = None
     initial_risk: Decimal | None = None
+    exit_vwap: Decimal | None = None
+    exit_cum_delta: Decimal | None = None
+    exit_poc: Decimal | None = None
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 from dtcpos.model import Break, Fill, Instrument, JournalEntry, Mark, Position, PositionKey
 from dtcpos.store.columns import (
     BREAK,
+    EXIT,
     FILL,
     INSTRUMENT,
     JOURNAL,
@@ -50,7 +51,7 @@ _POSITIONS: Final = (
     f"{listed(INSTRUMENT, 'i')} FROM open_position p LEFT JOIN mark m ON m.symbol = p.symbol "
     "LEFT JOIN instrument i ON i.symbol = p.symbol"
 )
-_TRADES: Final = f"SELECT {listed(TRADE, 't')}, {listed(SNAPSHOT, 't')} FROM trade t"
+_TRADES: Final = f"SELECT {listed(TRADE, 't')}, {listed((*SNAPSHOT, *EXIT), 't')} FROM trade t"
 _FILLS: Final = f"SELECT {listed(FILL, 'f')}, coalesce(a.mode, '') FROM fill f LEFT JOIN account a USING (account)"
 _JOURNAL: Final = f"SELECT {listed(JOURNAL, 'j')} FROM journal j"
 _BREAKS: Final = f"SELECT {listed(BREAK)} FROM break_"
@@ -116,7 +117,7 @@ class LedgerReader(LedgerQueries):
             yield self._made(_closed_trade_of, row, instruments)
 
     def trade_rows(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[Row]:
-        """Yield what `trades` yields as stored: the columns `TRADE` and `SNAPSHOT`, amounts and times as text."""
+        """Yield what `trades` yields as stored: the columns `TRADE`, `SNAPSHOT` and `EXIT`, amounts and times as text."""
         if after_id is not None:
             where = Where("+t", selection, time="t.exit_time")
             where.add("t.id > ?", after_id)
@@ -247,7 +248,7 @@ def _holding_of(row: Row, unanswered: dict[PositionKey, list[Break]]) -> Holding
 
 
 def _closed_trade_of(row: Row, instruments: dict[str, Instrument]) -> ClosedTrade:
-    vwap, cum_delta, poc, risk = row[len(TRADE) :]
+    vwap, cum_delta, poc, risk, exit_vwap, exit_cum_delta, exit_poc = row[len(TRADE) :]
     return ClosedTrade(
         trade=trade_of(row),
         instrument=instruments.get(row[3]),
@@ -255,6 +256,9 @@ def _closed_trade_of(row: Row, instruments: dict[str, Instrument]) -> ClosedTrad
         entry_cum_delta=decimal_or_none(cum_delta),
         entry_poc=decimal_or_none(poc),
         initial_risk=decimal_or_none(risk),
+        exit_vwap=decimal_or_none(exit_vwap),
+        exit_cum_delta=decimal_or_none(exit_cum_delta),
+        exit_poc=decimal_or_none(exit_poc),
     )
 
 

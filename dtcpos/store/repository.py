@@ -29,6 +29,7 @@ from dtcpos.model import (
     Position,
     PositionKey,
     Sighting,
+    Snapshot,
     Trade,
     Verification,
     WorkingOrder,
@@ -37,6 +38,7 @@ from dtcpos.store.columns import (
     ACCOUNT,
     BREAK,
     CURSOR,
+    EXIT,
     FILL,
     INSTRUMENT,
     JOURNAL,
@@ -297,6 +299,18 @@ class PositionRepository(LedgerQueries):
         """Store what the market looked like when an open position was entered."""
         row = (text_or_none(vwap), text_or_none(cum_delta), text_or_none(poc))
         return self._set_of_position(SNAPSHOT[:3], key, row)
+
+    def set_trade_snapshots(self, trade: Trade, *, entry: Snapshot | None = None, exit_: Snapshot | None = None) -> None:
+        """Store what the market looked like when a trade was entered and when it was closed; None leaves it as it is.
+
+        The trade is found by the fill that opened it.
+        """
+        for columns, snapshot in ((SNAPSHOT[:3], entry), (EXIT, exit_)):
+            if snapshot is not None:
+                assignments = ", ".join(f"{column} = ?" for column in columns)
+                row = (text_or_none(snapshot.vwap), text_or_none(snapshot.cum_delta), text_or_none(snapshot.poc))
+                sql = f"UPDATE trade SET {assignments} WHERE account = ? AND symbol = ? AND opened_by = ?"
+                self._write(sql, [(*row, *trade.key[1:], trade.opened_by)])
 
     def _set_of_position(self, columns: Sequence[str], key: PositionKey, values: Sequence[Any]) -> int:
         assignments = ", ".join(f"{column} = ?" for column in columns)

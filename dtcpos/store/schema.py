@@ -174,6 +174,9 @@ CREATE TABLE trade (
     entry_cum_delta TEXT,
     entry_poc TEXT,
     initial_risk TEXT,
+    exit_vwap TEXT,
+    exit_cum_delta TEXT,
+    exit_poc TEXT,
     UNIQUE (account, symbol, opened_by)
 ) STRICT;
 CREATE INDEX trade_by_mode ON trade (mode, exit_time);

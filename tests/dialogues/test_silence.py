@@ -159,6 +159,15 @@ def test_a_position_flat_inside_the_window_is_carried_at_an_unknown_price() -> N
     assert pair.trades() == ["Sim1 LONG 1 MES ? to 5010 = ?"]
 
 
+def test_lots_carried_in_come_before_fills_of_a_slower_clock() -> None:
+    """N9, N10: the server's clock is behind ours; its next fill still closes what was there before."""
+    terms = "account Sim1\nsymbol MES tick 0.25 value 1.25\nheld Sim1 MES -2 @ 5100"
+    pair = Pair(terms=terms).connect().settle().fill("+1 MES @ 5090", id="E-1", at="2026-11-28T11:59:00").settle()
+    assert pair.positions() == ["Sim1 -1 MES @ 5100"]
+    assert pair.trades() == []
+    assert pair.repository.open_breaks() == []
+
+
 def test_history_that_comes_later_replaces_what_was_carried_in_without_it() -> None:
     """N1, N12: lots carried in while history was refused are not counted again when history tells them."""
     pair = Pair().perform("reject history 'not ready yet'")
