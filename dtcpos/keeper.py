@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,7 +25,9 @@ from dtcpos.errors import DtcposError
 from dtcpos.keeping.answers import Policy
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.session import Event, Session, Wants, moment_of_clock
+from dtcpos.keeping.snapshots import Feed
 from dtcpos.model import Break, Link, Position, PositionKey, Terms
+from dtcpos.settings import TradingDay
 from dtcpos.store import PositionRepository, WriterLock
 from dtcpos.updates import AlertUpdate, SessionUpdate, Update
 
@@ -45,7 +48,9 @@ class PositionKeeper:
 
     `mode_rules` maps account names or patterns to modes, `instrument_rules` symbols or roots to what a person states of
     them, `accounts` limits what is followed, `history_days` is how far
-    back the first contact with an account asks. `policy` says what to do about breaks without being asked, and
+    back the first contact with an account asks. `symbols` are subscribed even while they are not held, so that the
+    figures of a `trading_day` are known from its first trade on; `snapshot_feed` gives another program's figures for a
+    symbol instead, None where it has none. `policy` says what to do about breaks without being asked, and
     `close_price` is the display price of the policy `close`.
     """
 
@@ -65,6 +70,9 @@ class PositionKeeper:
         heartbeat_interval_s: int = HEARTBEAT_INTERVAL_S,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         market_data: bool = True,
+        symbols: Iterable[str] = (),
+        trading_day: TradingDay | None = None,
+        snapshot_feed: Feed | None = None,
         one_position_per_account: bool = True,
         policy: Policy = Policy.REPORT,
         close_price: Decimal | None = None,
@@ -90,6 +98,9 @@ class PositionKeeper:
             history_days=history_days,
             request_timeout_s=request_timeout_s,
             market_data=market_data,
+            symbols=tuple(symbols),
+            trading_day=trading_day or TradingDay(),
+            feed=snapshot_feed,
             policy=policy,
             close_price=close_price,
         )
@@ -175,7 +186,11 @@ class PositionKeeper:
         before = self.state
         self._session.connection.receive_data(data, now)
         events = self._session.events()
-        updates = self._durable(lambda: self._session.take(events, now), now) if events else []
+        # Most reads bring nothing but ticks that change nothing: those cost no transaction.
+        first = next(events, None)
+        updates: list[Update] = []
+        if first is not None:
+            updates = self._durable(lambda: self._session.take(chain([first], events), now), now)
         return updates + self._after(before, now)
 
     def data_to_send(self) -> bytes:
@@ -238,7 +253,7 @@ class PositionKeeper:
         self._file_version = version
         return [] if is_first else _changes(before, self._posting.positions)
 
-    def _fallen_due(self, events: Sequence[Event], now: float) -> list[Update]:
+    def _fallen_due(self, events: Iterable[Event], now: float) -> list[Update]:
         updates = self._session.take(events, now) + self._session.fall_due(now)
         if now >= self._refresh_at:
             self._session.flush(now)

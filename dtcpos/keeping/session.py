@@ -6,7 +6,7 @@ become true with the commit.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -37,8 +37,10 @@ from dtcpos.keeping.checking import Checking
 from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.quotes import Quotes
+from dtcpos.keeping.snapshots import Feed, Snapshots
 from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic
 from dtcpos.model import Fill, PositionKey
+from dtcpos.settings import TradingDay
 from dtcpos.store import PositionRepository
 from dtcpos.translate import Unusable, fill_of, reported_of
 from dtcpos.updates import AlertUpdate, FillUpdate, SyncedUpdate, Update
@@ -60,6 +62,9 @@ class Wants:
     history_days: float
     request_timeout_s: float
     market_data: bool
+    symbols: Collection[str] = ()
+    trading_day: TradingDay = TradingDay()
+    feed: Feed | None = None
     policy: Policy = Policy.REPORT
     close_price: Decimal | None = None
 
@@ -92,7 +97,17 @@ class Session:
             close_price=wants.close_price,
         )
         self._orders = Orders(repository, posting)
-        self._quotes = Quotes(self.connection, posting, repository, market_data=wants.market_data)
+        self._snapshots = Snapshots(
+            self.connection, posting, repository, trading_day=wants.trading_day, feed=wants.feed
+        )
+        self._quotes = Quotes(
+            self.connection,
+            posting,
+            repository,
+            self._snapshots,
+            market_data=wants.market_data,
+            always=wants.symbols,
+        )
         self._backfilled = 0
         self.failure: DtcposError | None = None
         self.reconnect_address = ""
@@ -116,38 +131,43 @@ class Session:
         """The questions that had no whole answer, in words."""
         return tuple(self.checking.unfinished.values())
 
-    def events(self) -> list[Event]:
-        """Return what has arrived; a broken protocol becomes `failure`, after what was whole before it."""
-        events: list[Event] = []
+    def events(self) -> Iterator[Event]:
+        """Yield what has arrived; a broken protocol becomes `failure`, after what was whole before it.
+
+        One by one, because what an event teaches decides which of the ticks behind it become events at all.
+        """
         try:
-            for event in self.connection.events():
-                events.append(event)  # noqa: PERF402, RUF100 - what came before the fault must be kept
+            yield from self.connection.events()
         except RemoteProtocolError as error:
             self.failure = error
-        return events
 
     def next_deadline(self) -> float | None:
         """Return when `fall_due` has something to do."""
         owners = (self.connection, self._sync, self.checking, self._quotes)
         return min((due for owner in owners if (due := owner.next_deadline()) is not None), default=None)
 
-    def take(self, events: Sequence[Event], now: float) -> list[Update]:
-        """Take what has arrived, in order; executions that follow each other are booked together."""
+    def take(self, events: Iterable[Event], now: float) -> list[Update]:
+        """Take what has arrived, in order; executions that follow each other are booked together.
+
+        A position stated unasked between two executions is a state that the next statement replaces, so only the last
+        one of each symbol is compared, after the executions before it.
+        """
         moment = moment_of_clock(now)
         updates: list[Update] = []
         fills: list[Fill] = []
+        stated: dict[tuple[str, str], PositionUpdate] = {}
         for event in events:
             if isinstance(event, OrderUpdate):
                 updates += self._order(event, fills, now, moment)
-                continue
-            if fills:
-                updates += self._book(fills, now, moment)
-                fills = []
-            updates += self._other(event, now, moment)
-        if fills:
-            updates += self._book(fills, now, moment)
+            elif isinstance(event, PositionUpdate) and (event.Unsolicited or not event.RequestID):
+                stated[event.TradeAccount, event.Symbol] = event
+            else:
+                updates += self._book(fills, stated, now, moment)
+                updates += self._other(event, now, moment)
+        updates += self._book(fills, stated, now, moment)
         self._orders.write(updates)
         self._quotes.after(updates)
+        self._snapshots.write(updates, moment)
         return updates + self._quotes.unknown()
 
     def fall_due(self, now: float) -> list[Update]:
@@ -196,13 +216,25 @@ class Session:
             updates += self._note_unusable(fill)
         elif fill is not None and self.wants.follows(fill.account):
             fills.append(fill)
+            self._snapshots.sight(fill)
         if self.wants.follows(update.TradeAccount):
             self._orders.note(update, moment)
         for ended in self._sync.receive(update, now=now, received_at=moment) or ():
             updates += self._ended(ended, now, moment)
         return updates
 
-    def _book(self, fills: Sequence[Fill], now: float, moment: datetime) -> list[Update]:
+    def _book(
+        self, fills: list[Fill], stated: dict[tuple[str, str], PositionUpdate], now: float, moment: datetime
+    ) -> list[Update]:
+        """Book what has been gathered, then compare what was stated; both are taken out."""
+        updates = self._executed(fills, now, moment) if fills else []
+        fills.clear()
+        for event in stated.values():
+            updates += self._position(event, now, moment)
+        stated.clear()
+        return updates
+
+    def _executed(self, fills: Sequence[Fill], now: float, moment: datetime) -> list[Update]:
         # What ticks have taught belongs to the position the fill is about to change or close.
         self._quotes.write_extremes()
         updates = self._posting.post_live(fills, now=moment)
@@ -235,8 +267,6 @@ class Session:
                 ended = self._sync.receive(event, now=now, received_at=moment)
                 if ended is not None:
                     return [update for each in ended for update in self._ended(each, now, moment)]
-                if isinstance(event, PositionUpdate):
-                    return self._position(event, now, moment)
                 return self._quotes.receive(event, now, moment)
             case Skipped() | Closed():
                 pass
