@@ -59,7 +59,8 @@ class Guards(NamedTuple):
 class ServerSettings(NamedTuple):
     """Where to connect and how, unless the command line says otherwise.
 
-    `fresh_for_s` is how long an agreement stays good after the link was closed cleanly.
+    `fresh_for_s` is how long an agreement stays good after the link was closed cleanly. `symbols` are followed even
+    while they are not held.
     """
 
     host: str = "127.0.0.1"
@@ -71,6 +72,7 @@ class ServerSettings(NamedTuple):
     heartbeat_s: int = 10
     history_days: int = 30
     fresh_for_s: int = 60
+    symbols: tuple[str, ...] = ()
 
 
 class Notify(NamedTuple):
@@ -163,6 +165,12 @@ def _text(value: Any, place: str) -> str:
     return value
 
 
+def _texts(value: Any, place: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise SettingsError(f'{place} = {value!r} must be a list of texts, such as ["MESZ26-CME"]')
+    return tuple(dict.fromkeys(value))
+
+
 def _switch(value: Any, place: str) -> bool:
     if not isinstance(value, bool):
         raise SettingsError(f"{place} = {value!r} must be true or false")
@@ -243,6 +251,7 @@ _TABLES: dict[str, tuple[Callable[..., Any], dict[str, _Reader]]] = {
             "heartbeat_s": _count(1, 3600),
             "history_days": _count(1, 36500),
             "fresh_for_s": _count(0, 31536000),
+            "symbols": _texts,
         },
     ),
     "notify": (Notify, {"on_event": _text}),

@@ -95,6 +95,13 @@ def decimal_of_float32(value: float) -> Decimal | None:
     return exact
 
 
+def units_a_second(wire: float) -> int:
+    """Return how many of a wire time's units make a second, told by its magnitude."""
+    if abs(wire) < _SECONDS_MAX:
+        return 1
+    return 1_000 if abs(wire) < _MILLISECONDS_MAX else 1_000_000
+
+
 def moment_of(wire: float) -> tuple[datetime, bool] | None:
     """Return the time a wire number means and whether it is finer than a second; None where it is out of this world.
 

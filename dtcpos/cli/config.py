@@ -47,6 +47,7 @@ username = ""              # the password comes from DTCPOS_PASSWORD or a prompt
 heartbeat_s = 10
 history_days = 30          # how far back fills are asked for the first time
 fresh_for_s = 60           # how long an agreement stays good after the link was closed cleanly
+symbols = []               # followed even while not held, so that VWAP, delta and point of control are known at entry
 
 [notify]
 on_event = ""              # a command that is given every update as JSON on its standard input

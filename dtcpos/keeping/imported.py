@@ -30,6 +30,8 @@ from dtcpos.store import PositionRepository
 UNNAMED = "log-"
 # A log tells when it was written, a server when it was executed; without an order only what is this near is the same.
 _NEAR = timedelta(seconds=5)
+# A machine's clock may be wrong by this much; what is further from a log's first or last line is not in it.
+_SKEW = timedelta(minutes=1)
 _TELLERS = (Source.LIVE, Source.BACKFILL)
 
 _Symbol = tuple[str, str]  # account, symbol
@@ -66,12 +68,16 @@ class ImportedLog:
         self._shared: dict[str, set[Source]] = defaultdict(lambda: {Source.IMPORT})
         self._order_place: dict[str, int] = {}
         self._latest: dict[str, datetime] = {}
+        self._span: tuple[datetime, datetime] | None = None
 
     def learn(self, rows: Sequence[Logged], lookup: Lookup) -> list[tuple[Logged, Known]]:
         """Learn whose ids a part of the log uses, before anything is booked.
 
         Returns rows beside fills of the ledger that are the same execution, or look like it but for their price.
         """
+        times = [row.fill.time for row in rows]
+        first, last = self._span or (times[0], times[0])
+        self._span = (min(first, *times), max(last, *times))
         by_id = lookup.known_by_id([row.fill for row in rows])
         pairs: list[tuple[Logged, Known]] = []
         unknown: list[Logged] = []
@@ -143,7 +149,7 @@ class ImportedLog:
     def _matches(self, rows: Sequence[Logged], order: Sequence[Known]) -> dict[int, Known]:
         """Return the fills of one order that its rows tell under other names, by line; each fill at most once."""
         found: dict[int, Known] = {}
-        candidates = [known for known in order if not self._is_claimed(known)]
+        candidates = self._in_span([known for known in order if not self._is_claimed(known)])
         for second_counts in (True, False):
             for row in rows:
                 if row.line in found:
@@ -157,10 +163,21 @@ class ImportedLog:
                     self._note_order(row, known)
         return found
 
+    def _in_span(self, order: list[Known]) -> list[Known]:
+        """Leave out what lies before or after the whole log, unless the times of the two have nothing in common."""
+        assert self._span is not None, "a log is examined before it is booked"
+        first, last = self._span
+        within = [known for known in order if first - _SKEW <= known.fill.time <= last + _SKEW]
+        return within or order
+
     def _may_be(self, row: Logged, known: Known, *, second_counts: bool) -> bool:
         if content(known.fill) != content(row.fill):
             return False
-        if second_counts and whole_second(known.fill.time) != whole_second(row.fill.time):
+        second = whole_second(row.fill.time)
+        if second_counts and whole_second(known.fill.time) != second:
+            return False
+        # Logs agree about the time of an execution; only a server may have told it at another.
+        if any(whole_second(time) != second for time in _times_in_logs(known)):
             return False
         if row.fill.execution_id.startswith(UNNAMED):
             return True
@@ -229,6 +246,11 @@ class ImportedLog:
         assert known.fill.id is not None
         byte, bit = divmod(known.fill.id, 8)
         return byte < len(self._claimed) and bool(self._claimed[byte] >> bit & 1)
+
+
+def _times_in_logs(known: Known) -> list[datetime]:
+    told = [known.fill, *known.sightings]
+    return [each.time for each in told if each.source is Source.IMPORT and each.time is not None]
 
 
 def _alike_but_for_price(known: Fill, fill: Fill) -> bool:

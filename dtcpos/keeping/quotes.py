@@ -16,7 +16,9 @@ from decimal import Decimal
 from dtcpos.booking import defined, mark, quiet_band
 from dtcpos.dtc import (
     Connection,
+    FeedStatus,
     MarketDataFeedStatus,
+    MarketDataFeedSymbolStatus,
     MarketDataReject,
     MarketDataRequest,
     Message,
@@ -29,6 +31,7 @@ from dtcpos.dtc import (
 )
 from dtcpos.keeping.heat import Heat
 from dtcpos.keeping.posting import Posting
+from dtcpos.keeping.snapshots import Snapshots
 from dtcpos.model import Instrument, Mark, Position, PositionKey
 from dtcpos.store import PositionRepository
 from dtcpos.translate import decimal_of_float32, instrument_of, moment_of, traded_at, traded_price
@@ -37,7 +40,6 @@ from dtcpos.updates import AlertUpdate, FillUpdate, Update
 FLUSH_S = 0.1
 # A server that serves definitions answers at once; one that does not know the request never does.
 _ANSWER_S = 2.0
-_FEED_AVAILABLE = 2
 # A range of its own, so that no answer is taken for one of another conversation.
 _FIRST_REQUEST_ID = 500_000
 
@@ -46,12 +48,22 @@ class Quotes:
     """What one session asks and hears about symbols."""
 
     def __init__(
-        self, connection: Connection, posting: Posting, repository: PositionRepository, *, market_data: bool
+        self,
+        connection: Connection,
+        posting: Posting,
+        repository: PositionRepository,
+        snapshots: Snapshots,
+        *,
+        market_data: bool,
+        always: Collection[str] = (),
     ) -> None:
         self._connection = connection
         self._posting = posting
         self._repository = repository
+        self._snapshots = snapshots
         self._wants_trades = market_data
+        self._always = frozenset(always)
+        self._refused: set[str] = set()
         self.has_definitions = True
         self._ids: dict[str, int] = {}
         self._symbols: dict[int, str] = {}
@@ -101,17 +113,25 @@ class Quotes:
                 return self._define(message, moment)
             case SecurityDefinitionReject():
                 self._asking_until = None
-            case MarketDataFeedStatus() if message.Status == _FEED_AVAILABLE:
+            case MarketDataFeedStatus() if message.Status == FeedStatus.AVAILABLE:
                 self._subscribe_again()
-            case MarketDataReject():
-                self._ids.pop(self._symbols.pop(message.SymbolID, ""), None)
+            case MarketDataFeedStatus():
+                self._snapshots.interrupted(self._ids)
+            case MarketDataFeedSymbolStatus() if message.SymbolID in self._symbols:
+                symbol = self._symbols[message.SymbolID]
+                if message.Status == FeedStatus.AVAILABLE:
+                    self._snapshots.resumed(symbol)
+                else:
+                    self._snapshots.interrupted([symbol])
+            case MarketDataReject() if message.SymbolID in self._symbols:
+                return self._refuse(self._symbols[message.SymbolID], message.RejectText)
             case _:
                 self._trade(message, now, moment)
         return []
 
     def pump(self, now: float) -> None:
         """Ask what there is to ask: subscriptions of what is held, and one security definition at a time."""
-        symbols = sorted({key.symbol for key in self._posting.positions})
+        symbols = sorted({key.symbol for key in self._posting.positions} | self._always)
         if not self._has_looked:
             # A session that broke off between a fill and its symbol's definition leaves one to ask for.
             self._has_looked = True
@@ -187,11 +207,12 @@ class Quotes:
     def _subscribe(self, symbols: Iterable[str]) -> None:
         is_new = False
         for symbol in symbols:
-            if symbol in self._ids:
+            if symbol in self._ids or symbol in self._refused:
                 continue
             # Small numbers: ids above 2^31 come back clamped in JSON from at least one server.
             symbol_id = len(self._symbols) + 1
             self._ids[symbol], self._symbols[symbol_id] = symbol_id, symbol
+            self._snapshots.subscribed(symbol, symbol_id)
             self._connection.send(
                 MarketDataRequest(RequestAction=RequestAction.SUBSCRIBE, SymbolID=symbol_id, Symbol=symbol)
             )
@@ -199,9 +220,18 @@ class Quotes:
         if is_new:
             self._watch()
 
+    def _refuse(self, symbol: str, reason: str) -> list[Update]:
+        # Asked again it would be refused again, until the feed has changed; its id stays taken.
+        self._ids.pop(symbol, None)
+        self._refused.add(symbol)
+        self._snapshots.interrupted([symbol])
+        words = f": {reason}" if reason else ""
+        return [AlertUpdate(kind="market_data", text=f"the server gives no market data for {symbol}{words}")]
+
     def _subscribe_again(self) -> None:
-        symbols = list(self._ids)
+        symbols = [*self._ids, *sorted(self._refused)]
         self._ids.clear()
+        self._refused.clear()
         self._subscribe(symbols)
 
     def _watch(self, traded: Collection[str] | None = None) -> None:

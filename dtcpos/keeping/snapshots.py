@@ -7,8 +7,9 @@ and no gap since. Otherwise, and for executions that are told late, there is no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ from attrs import frozen
 
 from dtcpos.booking import profile
 from dtcpos.booking.book import EXACT
-from dtcpos.dtc import Connection, OrderUpdate
+from dtcpos.dtc import Connection
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import ZERO, Action, Fill, PositionKey, Snapshot, Source
 from dtcpos.settings import TradingDay
@@ -37,9 +38,9 @@ _DECIMALS = 8
 
 @frozen
 class _Tape:
-    """A tape as it stood between two ticks: volume at each wire price, and of it at the bid and at the ask."""
+    """A tape as it stood after so many ticks: volume at each wire price, and of it at the bid and at the ask."""
 
-    count: int
+    ticks: int
     volumes: dict[float, float]
     at_bid: float
     at_ask: float
@@ -62,43 +63,46 @@ class Snapshots:
         self._repository = repository
         self._trading_day = trading_day
         self._feed = feed
-        self._now = 0.0
-        # Since when, without a gap, the trades of a symbol have been coming.
+        # By symbol its id and since when its trades have been coming without a gap, infinity while they do not.
         self._since: dict[str, tuple[int, float]] = {}
         self._frozen: dict[str, _Tape] = {}
         self._at_fill: dict[tuple[object, ...], _Tape] = {}
         self._bounds = lru_cache(maxsize=8)(self._bounds_of)
         connection.keep_tapes(self._session_of)
 
-    def subscribed(self, symbol: str, symbol_id: int, now: float) -> None:
+    def subscribed(self, symbol: str, symbol_id: int) -> None:
         """Take note that trades of the symbol are coming from now on."""
-        self._since[symbol] = (symbol_id, now)
+        self._since[symbol] = (symbol_id, self._now)
+        self._frozen.pop(symbol, None)
 
     def interrupted(self, symbols: Iterable[str]) -> None:
-        """Take note that trades of these symbols may have been missed."""
+        """Take note that no trades of these symbols are coming until `resumed` or `subscribed` says so."""
         for symbol in symbols:
             if symbol in self._since:
-                self._since[symbol] = (self._since[symbol][0], self._now)
+                self._since[symbol] = (self._since[symbol][0], math.inf)
 
-    def pass_time(self, now: float) -> None:
-        """Take note of the time."""
-        self._now = now
+    def resumed(self, symbol: str) -> None:
+        """Take note that trades of the symbol are coming; nothing where they never ceased to."""
+        symbol_id, since = self._since.get(symbol, (0, 0.0))
+        if since == math.inf:
+            self.subscribed(symbol, symbol_id)
 
-    def sight(self, update: OrderUpdate) -> None:
+    def sight(self, fill: Fill) -> None:
         """Keep the tape as it stands where an execution comes in the stream of ticks.
 
-        What is heard in one piece is booked after all of it was read, with ticks that are later than the execution.
+        It is booked after all that came with it was read, later ticks included.
         """
-        tape = self._tape_of(update.Symbol) if update.Symbol in self._since else None
+        tape = self._tape_of(fill.symbol) if fill.symbol in self._since else None
         if tape is not None:
-            self._at_fill[update.TradeAccount, update.Symbol, update.LastFillExecutionID, update.ServerOrderID] = tape
+            self._at_fill[_name(fill)] = tape
 
     def write(self, updates: Iterable[Update], moment: datetime) -> None:
         """Store the snapshots of what has just been opened and closed."""
+        feed = lru_cache(self._feed) if self._feed is not None else None
         found: dict[int | None, Snapshot] = {}
         for update in updates:
             if isinstance(update, FillUpdate) and update.action in _TURNS and _is_fresh(update.fill, moment):
-                snapshot = self._snapshot_of(update.fill)
+                snapshot = self._snapshot_of(update.fill, feed)
                 if snapshot is not None:
                     found[update.fill.id] = snapshot
                     self._write_entry(PositionKey(update.mode, update.fill.account, update.fill.symbol), update, found)
@@ -119,11 +123,11 @@ class Snapshots:
             entry = found[update.fill.id]
             self._repository.set_entry_snapshot(key, vwap=entry.vwap, cum_delta=entry.cum_delta, poc=entry.poc)
 
-    def _snapshot_of(self, fill: Fill) -> Snapshot | None:
-        told = None if self._feed is None else self._feed(fill.symbol)
+    def _snapshot_of(self, fill: Fill, feed: Feed | None) -> Snapshot | None:
+        told = None if feed is None else feed(fill.symbol)
         if told is not None:
             return told
-        tape = self._at_fill.get((fill.account, fill.symbol, fill.execution_id, fill.order_id))
+        tape = self._at_fill.get(_name(fill))
         return None if tape is None else self._profile(fill.symbol, tape)
 
     def _profile(self, symbol: str, tape: _Tape) -> Snapshot:
@@ -147,13 +151,17 @@ class Snapshots:
         tick = self._connection.last_tick.get(symbol_id)
         if tick is None or tick.session is None or not tick.is_whole or tick.session < since + _SKEW_S:
             return None
+        start, end = self._bounds(tick.session)
+        if not start - _SKEW_S <= self._now < end:
+            return None
         last = self._frozen.get(symbol)
-        if last is None or last.count != tick.count:
-            start, end = self._bounds(tick.session)
-            if not start - _SKEW_S <= self._now < end:
-                return None
+        if last is None or last.ticks != tick.count:
             last = self._frozen[symbol] = _Tape(tick.count, dict(tick.volumes), tick.at_bid, tick.at_ask)
         return last
+
+    @property
+    def _now(self) -> float:
+        return self._connection.last_heard_at or 0.0
 
     def _session_of(self, wire: float) -> tuple[float, float, float] | None:
         traded = moment_of(wire)
@@ -176,9 +184,13 @@ class Snapshots:
 _TURNS = (Action.OPENED, Action.CLOSED, Action.REVERSED)
 
 
+def _name(fill: Fill) -> tuple[object, ...]:
+    return fill.account, fill.symbol, fill.execution_id, fill.order_id, fill.cumulative_quantity
+
+
 def _is_fresh(fill: Fill, moment: datetime) -> bool:
     return fill.source is Source.LIVE and abs((moment - fill.time).total_seconds()) <= _FRESH_S
 
 
 def _volume(traded: float) -> Decimal | None:
-    return decimal_of(round(traded, _DECIMALS)) if traded < float("inf") else None
+    return decimal_of(round(traded, _DECIMALS)) if traded < math.inf else None

@@ -117,7 +117,7 @@ class LedgerReader(LedgerQueries):
             yield self._made(_closed_trade_of, row, instruments)
 
     def trade_rows(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[Row]:
-        """Yield what `trades` yields as stored: the columns `TRADE`, `SNAPSHOT` and `EXIT`, amounts and times as text."""
+        """Yield what `trades` yields as stored: columns `TRADE`, `SNAPSHOT` and `EXIT`, amounts and times as text."""
         if after_id is not None:
             where = Where("+t", selection, time="t.exit_time")
             where.add("t.id > ?", after_id)

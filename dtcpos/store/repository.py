@@ -300,7 +300,7 @@ class PositionRepository(LedgerQueries):
         row = (text_or_none(vwap), text_or_none(cum_delta), text_or_none(poc))
         return self._set_of_position(SNAPSHOT[:3], key, row)
 
-    def set_trade_snapshots(self, trade: Trade, *, entry: Snapshot | None = None, exit_: Snapshot | None = None) -> None:
+    def set_trade_snapshots(self, trade: Trade, *, entry: Snapshot | None, exit_: Snapshot | None) -> None:
         """Store what the market looked like when a trade was entered and when it was closed; None leaves it as it is.
 
         The trade is found by the fill that opened it.
