@@ -48,6 +48,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         host = "10.0.0.2"
         port = 11100
         encoding = "json"
+        symbols = ["MESZ26-CME", "MNQZ26-CME"]
         [notify]
         on_event = "notify-send"
     """
@@ -60,7 +61,9 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert str(settings.instruments["MES"].commission) == "0.620"
     assert settings.trading_day == TradingDay(timezone="Europe/Berlin", start=time(8))
     assert settings.guards == Guards(one_position_per_account=False)
-    assert settings.server == ServerSettings(host="10.0.0.2", port=11100, encoding="json")
+    assert settings.server == ServerSettings(
+        host="10.0.0.2", port=11100, encoding="json", symbols=("MESZ26-CME", "MNQZ26-CME")
+    )
     assert settings.notify.on_event == "notify-send"
 
 
@@ -78,6 +81,8 @@ def test_every_table_is_read(tmp_path: Path) -> None:
         ("[server]\nencoding = 'morse'", "must be one of auto, binary"),
         ("[server]\ntls = 'yes'", "must be true or false"),
         ("[server]\nhost = 5", "must be text"),
+        ("[server]\nsymbols = 'MES'", "must be a list of texts"),
+        ("[server]\nsymbols = ['MES', '']", "must be a list of texts"),
         ("[trading_day]\ntimezone = 'Mars/Olympus'", "is not a known time zone"),
         ("[trading_day]\nstart = '25:00'", "must be a time of day"),
         ("[instruments.MES]\npoint_value = 0", "must be greater than zero"),

@@ -16,6 +16,7 @@ from dtcpos.cli.session import (
     NoMarketData,
     RequestTimeout,
     Server,
+    SnapshotCsv,
     Timeout,
     Tls,
     TlsCa,
@@ -63,6 +64,7 @@ def connect(
     timeout: Timeout = 60.0,
     capture: Capture = None,
     no_market_data: NoMarketData = False,
+    snapshot_csv: SnapshotCsv = None,
     db: Db = None,
     config: Config = None,
 ) -> None:
@@ -87,6 +89,7 @@ def connect(
         timeout_s=timeout,
         capture=capture,
         market_data=not no_market_data,
+        snapshot_csv=tuple(snapshot_csv or ()),
         once=once,
         policy=policy,
         close_price=None if close_price is None else decimal(close_price, "--price"),

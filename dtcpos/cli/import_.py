@@ -67,15 +67,14 @@ def import_files(
         instrument_rules=settings.instruments,
     )
     reports: list[Report] = []
-    with _progress() as progress:
-        for report in imported(wanted, _opener(db, dry_run=dry_run), now=utc_now(), progress=progress):
-            reports.append(report)
-            if not as_json:
-                _show(report)
-    if as_json:
-        print(dumps(_as_json(reports, dry_run=dry_run)))
-    elif dry_run:
-        print("dry run: nothing was changed")
+    try:
+        with _progress() as progress:
+            for report in imported(wanted, _opener(db, dry_run=dry_run), now=utc_now(), progress=progress):
+                reports.append(report)
+    finally:
+        # What was imported before a refusal must be told.
+        if reports:
+            _tell(reports, as_json=as_json, dry_run=dry_run)
     count = sum(len(report.differences) for report in reports)
     if count:
         raise AttentionNeeded(f"{count} difference{'' if count == 1 else 's'} between file and ledger to look at")
@@ -113,7 +112,8 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    # Redirected, what is printed would end up beside the bar instead of in the file or pipe it is meant for.
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, of: int) -> None:
@@ -122,6 +122,16 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
             bar.update(tasks[what], completed=done)
 
         yield show
+
+
+def _tell(reports: list[Report], *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        print(dumps(_as_json(reports, dry_run=dry_run)))
+        return
+    for report in reports:
+        _show(report)
+    if dry_run:
+        print("dry run: nothing was changed")
 
 
 def _show(report: Report) -> None:

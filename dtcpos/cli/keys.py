@@ -36,7 +36,7 @@ TRADE_KEYS = tuple(
     """
     id mode account symbol side quantity total_quantity entry_time entry_price exit_time exit_price realized_points
     realized_pnl commission net_pnl currency mae mfe efficiency r_multiple entry_vwap entry_cum_delta entry_poc
-    trade_min_price trade_max_price fills flags commission_source
+    trade_min_price trade_max_price fills flags commission_source exit_vwap exit_cum_delta exit_poc
     """.split()
 )
 JOURNAL_KEYS = ("id", "at", "cause", "account", "symbol", "before", "after", "reason", "fill_id")
@@ -183,6 +183,9 @@ def trade_json(closed: ClosedTrade) -> dict[str, Any]:
         "fills": trade.fills,
         "flags": _flags(trade.flags, trade.commission),
         "commission_source": None if instrument is None else instrument.commission_source or None,
+        "exit_vwap": closed.exit_vwap,
+        "exit_cum_delta": closed.exit_cum_delta,
+        "exit_poc": closed.exit_poc,
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dtcpos.client import Follower
     from dtcpos.dtc import Encoding
     from dtcpos.keeper import PositionKeeper
+    from dtcpos.keeping.snapshots import Feed
     from dtcpos.updates import Update
 
 EncodingWord = Literal["auto", "binary", "vls", "json", "compact"]
@@ -62,6 +64,15 @@ Timeout = Annotated[
 Capture = Annotated[
     Path | None, typer.Option("--capture", metavar="FILE", help="Write every byte received, for `decode`.")
 ]
+SnapshotCsv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--snapshot-csv",
+        metavar="[SYMBOL=]PATH",
+        help="Take VWAP, delta and point of control at entry and exit from this file (last,high,low,vwap,poc,cum_delta)"
+        " instead of the trades heard; with SYMBOL= for that symbol only.",
+    ),
+]
 NoMarketData = Annotated[bool, typer.Option("--no-market-data", help="Do not subscribe to trade prices.")]
 
 
@@ -81,6 +92,7 @@ class Wishes:
     timeout_s: float = 60.0
     capture: Path | None = None
     market_data: bool = True
+    snapshot_csv: tuple[str, ...] = ()
     once: bool = False
     policy: str = "report"
     close_price: Decimal | None = None
@@ -120,6 +132,9 @@ def session(
             heartbeat_interval_s=wishes.heartbeat_s or wanted.heartbeat_s,
             request_timeout_s=wishes.request_timeout_s,
             market_data=wishes.market_data,
+            symbols=wanted.symbols,
+            trading_day=settings.trading_day,
+            snapshot_feed=_feed(wishes.snapshot_csv),
             one_position_per_account=settings.guards.one_position_per_account,
             policy=Policy(wishes.policy),
             close_price=wishes.close_price,
@@ -136,6 +151,23 @@ def session(
         )
         with following(keeper):
             yield follower, keeper
+
+
+def _feed(wishes: Sequence[str]) -> Feed | None:
+    if not wishes:
+        return None
+    from dtcpos.importers.feed import feed_of
+
+    paths: dict[str, Path] = {}
+    for wish in wishes:
+        symbol, _, path = wish.rpartition("=")
+        # A folder may have an equals sign in its name, a symbol has no separator.
+        symbol, path = ("", wish) if "/" in symbol or "\\" in symbol else (symbol, path)
+        if not path or symbol in paths:
+            remedy = "write --snapshot-csv PATH, or SYMBOL=PATH once a symbol"
+            raise UsageError(f"--snapshot-csv {wish!r} names {'a second file' if path else 'no file'}; {remedy}")
+        paths[symbol] = Path(path)
+    return feed_of(paths, clock=time.time)
 
 
 def _manners(word: str) -> list[tuple[Encoding, bool]]:

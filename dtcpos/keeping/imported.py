@@ -23,7 +23,7 @@ from dtcpos.booking import whole_second
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, content
 from dtcpos.keeping.lookup import Lookup, remember_import
-from dtcpos.model import Fill, Source
+from dtcpos.model import Fill, Sighting, Source
 from dtcpos.store import PositionRepository
 
 # Begins the ids of executions that their log does not name: functions of their content, never the exchange's word.
@@ -249,7 +249,7 @@ class ImportedLog:
 
 
 def _times_in_logs(known: Known) -> list[datetime]:
-    told = [known.fill, *known.sightings]
+    told: list[Fill | Sighting] = [known.fill, *known.sightings]
     return [each.time for each in told if each.source is Source.IMPORT and each.time is not None]
 
 

@@ -62,8 +62,8 @@ class Wants:
     history_days: float
     request_timeout_s: float
     market_data: bool
-    symbols: Collection[str] = ()
-    trading_day: TradingDay = TradingDay()
+    symbols: Collection[str]
+    trading_day: TradingDay
     feed: Feed | None = None
     policy: Policy = Policy.REPORT
     close_price: Decimal | None = None

@@ -54,6 +54,9 @@ def test_a_trade_in_full(shell: Shell) -> None:
         "fills": 2,
         "flags": [],
         "commission_source": None,
+        "exit_vwap": None,
+        "exit_cum_delta": None,
+        "exit_poc": None,
     }
 
 

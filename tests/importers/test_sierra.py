@@ -35,7 +35,9 @@ def refused(octets: bytes) -> str:
 def test_a_row_becomes_an_execution() -> None:
     """U7: this execution's own quantity, two spaces in the time, UTC, and every name the log has for its order."""
     cells = {"FilledQuantity": 3, "PositionQuantity": -2, "FillExecutionServiceID": "101.1", "ExchangeOrderID": "80101"}
-    (row,) = read(written([told("-2 @ 5050.25", 1.25, **cells, HighDuringPosition="5051.00", LowDuringPosition="5049")]))
+    (row,) = read(
+        written([told("-2 @ 5050.25", 1.25, **cells, HighDuringPosition="5051.00", LowDuringPosition="5049")])
+    )
     assert row.line == 2
     assert row.order_ids == ("1001", "501", "80101")
     assert (row.low, row.high) == (D(5049), D("5051.00"))
@@ -59,7 +61,9 @@ def test_columns_are_found_by_name_in_any_order() -> None:
 def test_only_fills_are_executions() -> None:
     """U7: orders, balances and empty lines are counted and passed over, even where they repeat an execution's id."""
     fill = told("+1 @ 5050.25", FillExecutionServiceID="101.1")
-    octets = written([dict(fill) | {"ActivityType": "Orders", "BuySell": "?"}, fill, {"ActivityType": "Account Balance"}])
+    octets = written(
+        [dict(fill) | {"ActivityType": "Orders", "BuySell": "?"}, fill, {"ActivityType": "Account Balance"}]
+    )
     log = LogFile(Path("log.txt"))
     assert len(list(log.read(BytesIO(octets + b"\r\n")))) == 1
     assert (log.rows, log.fills) == (3, 1)

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from dtcpos.errors import LedgerError
-from dtcpos.model import Break, Instrument, Mark, PositionKey, Verification
+from dtcpos.model import Break, Instrument, Mark, PositionKey, Snapshot, Verification
 from dtcpos.store import EVERYTHING, LedgerReader, PositionRepository, Selection
 from tests.store.ledgers import LIVE, MES, MNQ, SIM, account, at, entry, fill, fill_small, position, trade
 
@@ -131,7 +131,10 @@ def test_a_closed_trade_has_its_instrument_and_its_entry(repository: PositionRep
         repository.put_instrument(Instrument(symbol=MNQ, point_value=Decimal(2)))
         repository.set_initial_risk(LIVE, Decimal("20.5"))
         repository.add_trades([trade(4, 9, 30, LIVE)])
+        shown = Snapshot(vwap=Decimal("25300.25"), cum_delta=Decimal(-7), poc=Decimal(25300))
+        repository.set_trade_snapshots(trade(4, 9, 30, LIVE), entry=None, exit_=shown)
     plain, closed = reader.trades()
+    assert (closed.exit_vwap, closed.exit_cum_delta, closed.exit_poc) == (shown.vwap, shown.cum_delta, shown.poc)
     assert (plain.instrument, plain.initial_risk) == (None, None)
     assert closed.instrument is not None
     assert (closed.instrument.point_value, closed.initial_risk, closed.entry_vwap) == (2, Decimal("20.5"), None)

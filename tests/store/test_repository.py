@@ -8,7 +8,19 @@ import pytest
 from attrs import evolve
 
 from dtcpos.errors import LedgerLocked
-from dtcpos.model import Break, Instrument, Link, Mark, PositionKey, Side, Sighting, Source, Verification, WorkingOrder
+from dtcpos.model import (
+    Break,
+    Instrument,
+    Link,
+    Mark,
+    PositionKey,
+    Side,
+    Sighting,
+    Snapshot,
+    Source,
+    Verification,
+    WorkingOrder,
+)
 from dtcpos.store import ExportCursor, PositionRepository
 from tests.store.ledgers import LIVE, MES, MNQ, SIM, account, at, entry, fill, fill_small, position, trade
 
@@ -183,6 +195,21 @@ def test_a_trade_inherits_what_was_remembered_of_its_entry(repository: PositionR
         repository.remove_position(SIM)
     kept = repository.database.execute("SELECT fills, entry_vwap, entry_cum_delta, entry_poc, initial_risk FROM trade")
     assert kept.fetchall() == [(3, "6849.5", "-120", None, "10"), (2, None, None, None, None)]
+
+
+def test_a_trade_keeps_the_market_of_its_entry_and_exit(repository: PositionRepository) -> None:
+    """The trade is found by the fill that opened it; None leaves a side as it is, and a replay keeps both."""
+    first, second = trade(1, 0, 5), trade(3, 5, 6)
+    entry = Snapshot(vwap=Decimal("6849.5"), cum_delta=Decimal(0), poc=Decimal(6849))
+    with repository.transaction():
+        repository.add_trades([first, second])
+        repository.set_trade_snapshots(second, entry=entry, exit_=Snapshot(vwap=Decimal(6850)))
+        repository.set_trade_snapshots(second, entry=None, exit_=Snapshot(cum_delta=Decimal(-3)))
+        repository.replace_trade(evolve(second, id=2, fills=3))
+    kept = repository.database.execute(
+        "SELECT entry_vwap, entry_cum_delta, entry_poc, exit_vwap, exit_cum_delta, exit_poc FROM trade ORDER BY id"
+    )
+    assert kept.fetchall() == [(None,) * 6, ("6849.5", "0", "6849", None, "-3", None)]
 
 
 def stored_brackets(repository: PositionRepository) -> tuple[object, ...]:
