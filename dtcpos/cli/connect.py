@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from dtcpos.cli.corrections import decimal
-from dtcpos.cli.options import AsJson, Config, Db, load_settings
+from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings
 from dtcpos.cli.session import (
     Accounts,
     Capture,
@@ -101,6 +103,7 @@ def connect(
 
         play(wishes, db, as_json=as_json)
         return
+    _offer_older_files(db)
     with session(wishes, settings, db, printer(as_json=as_json)) as (follower, keeper):
         follower.run()
         breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
@@ -108,3 +111,14 @@ def connect(
         words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
         words += [f"not compared: {reason}" for reason in unfinished]
         raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known")
+
+
+def _offer_older_files(db: Path | None) -> None:
+    """Name the files of an earlier program that lie here, the first time a person starts a ledger."""
+    if not sys.stderr.isatty() or ledger_path(db).exists():
+        return
+    from dtcpos.importers import import_offer
+
+    offer = import_offer(Path.cwd())
+    if offer is not None:
+        print(f"dtcpos: {offer}", file=sys.stderr)

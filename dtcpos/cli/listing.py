@@ -6,6 +6,7 @@ Apart from `positions`, because nothing here needs Typer, and `positions --json`
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from dtcpos.cli.held import Standing, standings, unheld_breaks
@@ -81,12 +82,15 @@ def _say_what_is_hidden(reader: LedgerReader, selection: Selection, found: list[
 
 
 def _watch(reader: LedgerReader, selection: Selection, settings: Settings, *, as_json: bool) -> None:
-    from dtcpos.cli.follow import changes
-    from dtcpos.cli.render import is_terminal
+    if not as_json:
+        from dtcpos.cli.watching import watch_positions
 
-    # Marks and statuses age without a write, so the list is drawn again at least once a second.
-    for _ in changes(reader, at_least_every_s=1.0):
-        if is_terminal(sys.stdout) and not as_json:
-            sys.stdout.write("\x1b[H\x1b[2J")
-        _show(reader, selection, settings, as_json=as_json)
-        sys.stdout.flush()
+        watch_positions(reader, selection, settings)
+        return
+    from dtcpos.cli.follow import changes
+
+    with suppress(KeyboardInterrupt):
+        # Marks and statuses age without a write, so there is an array at least once a second.
+        for _ in changes(reader, at_least_every_s=1.0):
+            _show(reader, selection, settings, as_json=True)
+            sys.stdout.flush()

@@ -19,6 +19,7 @@ app = new_app()
         "dtcpos positions",
         "dtcpos positions --mode LIVE --json",
         "dtcpos positions --require verified && ./send-orders",
+        "dtcpos positions --watch",
         "dtcpos positions --as-of yesterday",
     )
 )
@@ -31,7 +32,7 @@ def positions(
         Literal["verified"] | None,
         typer.Option("--require", help="Exit with 6 unless every position listed is of this status."),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Draw the list again whenever the ledger changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it live, also while `connect` writes.")] = False,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="WHEN", help="What was held then, or at the end of a day.")
     ] = None,

@@ -21,7 +21,15 @@ from dtcpos.model import Break, PositionKey, Status
 
 _GAP = "  "
 _WIDTH_DEFAULT = 80
-_COLOURS = {Status.BREAK: "bold red", Status.UNVERIFIED: "yellow", Status.STALE: "yellow", Status.VERIFIED: "green"}
+# Both letters and ground are named, because nobody knows whether a terminal is light or dark: yellow on white, or dark
+# blue on black, would not be read.
+STATUS_STYLES = {
+    Status.BREAK: "white on red",
+    Status.UNVERIFIED: "black on yellow",
+    Status.STALE: "black on cyan",
+    Status.VERIFIED: "black on green",
+}
+_STYLE_OF_WORD: dict[str, str] = {str(status): style for status, style in STATUS_STYLES.items()}
 
 
 @frozen
@@ -45,9 +53,9 @@ def print_table(table: Table, out: IO[str] | None = None) -> None:
     """Print a table as wide as there is room for."""
     out = out or sys.stdout
     if is_terminal(out):
-        _draw(_fitted(table, _room(), gap=3), out)
+        _draw(fitted(table, _room(), gap=3), out)
     else:
-        out.write(as_text(_fitted(table, _room(), gap=len(_GAP))))
+        out.write(as_text(fitted(table, _room(), gap=len(_GAP))))
 
 
 def is_terminal(out: IO[str]) -> bool:
@@ -79,7 +87,8 @@ def _widths(table: Table) -> list[int]:
     return [max([len(column.title), *(len(row[place]) for row in rows)]) for place, column in enumerate(table.columns)]
 
 
-def _fitted(table: Table, room: int, *, gap: int) -> Table:
+def fitted(table: Table, room: int, *, gap: int) -> Table:
+    """Return the table without the optional columns there is no room for, `gap` being what parts two columns."""
     widths = _widths(table)
     kept = list(range(len(table.columns)))
     optional = sorted((place for place in kept if table.columns[place].rank), key=lambda p: -table.columns[p].rank)
@@ -108,7 +117,7 @@ def _draw(table: Table, out: IO[str]) -> None:
         drawing.add_column(column.title, justify="right" if column.is_number else "left", overflow="fold")
     for group in table.groups:
         for row in group:
-            drawing.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))  # type: ignore[call-overload]
+            drawing.add_row(*(Text(cell, style=_STYLE_OF_WORD.get(cell, "")) for cell in row))
         drawing.add_section()
     Console(file=out).print(drawing)
 

@@ -5,7 +5,7 @@ sets a band per symbol; inside it a tick only overwrites the symbol's `LastTick`
 second go through this loop as when each becomes a message (3.0 against 0.3 million).
 
 Where somebody can say which trading session a trade's time belongs to, the symbol's tape is kept as well: how much
-traded at each price, at the bid and at the ask, since the session began (1.5 million a second).
+traded at each price, at the bid and at the ask, since the session began. That costs 0.2 µs a tick.
 """
 
 from __future__ import annotations

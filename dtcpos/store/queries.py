@@ -29,11 +29,13 @@ from dtcpos.store.columns import (
     ACCOUNT,
     BREAK,
     CURSOR,
+    EXIT,
     FILL,
     INSTRUMENT,
     JOURNAL,
     LINK,
     SIGHTING,
+    SNAPSHOT,
     TRADE,
     WORKING_ORDER,
     listed,
@@ -41,10 +43,11 @@ from dtcpos.store.columns import (
 )
 from dtcpos.store.connection import refusal_of
 from dtcpos.store.digest import content_hash
-from dtcpos.store.nouns import ExportCursor
+from dtcpos.store.nouns import ClosedTrade, ExportCursor
 from dtcpos.store.records import account_of, break_of, cursor_of, instrument_of, journal_of, link_of, order_of
 from dtcpos.store.rows import (
     Row,
+    decimal_or_none,
     fill_of,
     moment_of,
     next_second_text,
