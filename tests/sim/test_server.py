@@ -64,7 +64,7 @@ def test_a_session_in_every_encoding(encoding: Encoding, negotiate: bool) -> Non
 def test_dialogues_of_the_fixtures_play_to_their_end(path: Path) -> None:
     """Every dialogue can be performed, also those that drop their client on the way."""
     with SimulatedServer(read_dialogue(path), speed=100) as server:
-        for _ in range(3):
+        for _ in range(10):
             with SocketClient(server) as client:
                 client.until(lambda client=client: server.performance.is_over or client.lost)  # type: ignore[misc]
         assert server.performance.is_over
