@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from dtcpos.model import Action, Break, Fill, Instrument, Position, PositionKey, Trade
+
+if TYPE_CHECKING:
+    from dtcpos.store import ClosedTrade
 
 
 @frozen(kw_only=True)
@@ -33,11 +37,15 @@ class FillUpdate:
 
 @frozen(kw_only=True)
 class TradeUpdate:
-    """A trade was closed, or (`is_restated`) an earlier one changed because a fill arrived late or was corrected."""
+    """A trade was closed, or (`is_restated`) an earlier one changed because a fill arrived late or was corrected.
+
+    `closed` is the trade with what the ledger remembers of its entry and exit.
+    """
 
     trade: Trade
     instrument: Instrument | None = None
     is_restated: bool = False
+    closed: ClosedTrade | None = None
 
 
 @frozen(kw_only=True)

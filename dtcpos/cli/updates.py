@@ -112,7 +112,7 @@ def _trade_line(update: TradeUpdate) -> str:
 
 
 def _closed(update: TradeUpdate) -> ClosedTrade:
-    return ClosedTrade(trade=update.trade, instrument=update.instrument)
+    return update.closed or ClosedTrade(trade=update.trade, instrument=update.instrument)
 
 
 def _many(count: int, noun: str) -> str:

@@ -168,7 +168,7 @@ class Session:
         self._orders.write(updates)
         self._quotes.after(updates)
         self._snapshots.write(updates, moment)
-        return updates + self._quotes.unknown()
+        return self._snapshots.told(updates) + self._quotes.unknown()
 
     def fall_due(self, now: float) -> list[Update]:
         """Do what time alone brings: give up on answers, ask again, write excursions."""
@@ -177,7 +177,7 @@ class Session:
         self.checking.tick(now, moment)
         if self._quotes.is_due(now):
             self.flush(now)
-        return updates + self._quotes.unknown()
+        return self._snapshots.told(updates) + self._quotes.unknown()
 
     def flush(self, now: float) -> None:
         """Write excursions and last prices that have only been remembered."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dtcpos.booking import profile
 from dtcpos.booking.book import EXACT
@@ -95,6 +95,15 @@ class Snapshots:
         tape = self._tape_of(fill.symbol) if fill.symbol in self._since else None
         if tape is not None:
             self._at_fill[_name(fill)] = tape
+
+    def told(self, updates: Iterable[Update]) -> list[Update]:
+        """Return the updates, those of trades with what the ledger remembers of them."""
+        return [
+            evolve(update, closed=self._repository.closed_trade(update.trade, update.instrument))
+            if isinstance(update, TradeUpdate)
+            else update
+            for update in updates
+        ]
 
     def write(self, updates: Iterable[Update], moment: datetime) -> None:
         """Store the snapshots of what has just been opened and closed."""

@@ -44,10 +44,18 @@ from dtcpos.store.columns import (
 from dtcpos.store.connection import refusal_of
 from dtcpos.store.digest import content_hash
 from dtcpos.store.nouns import ClosedTrade, ExportCursor
-from dtcpos.store.records import account_of, break_of, cursor_of, instrument_of, journal_of, link_of, order_of
+from dtcpos.store.records import (
+    account_of,
+    break_of,
+    closed_trade_of,
+    cursor_of,
+    instrument_of,
+    journal_of,
+    link_of,
+    order_of,
+)
 from dtcpos.store.rows import (
     Row,
-    decimal_or_none,
     fill_of,
     moment_of,
     next_second_text,
@@ -251,6 +259,14 @@ class LedgerQueries:
         bound = "" if after is None else next_second_text(after)
         return self._nouns(trade_of, sql + "ORDER BY exit_time, id", (account, symbol, bound))
 
+    def closed_trade(self, trade: Trade, instrument: Instrument | None) -> ClosedTrade:
+        """Return a trade with what is remembered of its entry and exit; the fill that opened it finds its row."""
+        rows = self._rows(_REMEMBERED, (*trade.key[1:], trade.opened_by))
+        try:
+            return closed_trade_of(trade, instrument, rows[0] if rows else _NOTHING_REMEMBERED)
+        except UNREADABLE as error:
+            raise self._damage(error) from error
+
     def flat_point_before(self, account: str, symbol: str, moment: datetime) -> datetime | None:
         """Return the latest second before that of `moment` at whose end nothing was held, None if there is none.
 
@@ -362,6 +378,10 @@ def _id_of(fill: Fill) -> int:
     return fill.id
 
 
+_REMEMBERED: Final = (
+    f"SELECT {listed((*SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? AND opened_by = ?"
+)
+_NOTHING_REMEMBERED: Final = (None,) * len((*SNAPSHOT, *EXIT))
 _EXITS_BEFORE: Final = (
     "SELECT exit_time, entry_time FROM trade WHERE account = ? AND symbol = ? AND exit_time < ? "
     "ORDER BY exit_time DESC, id DESC"

@@ -30,7 +30,7 @@ from dtcpos.store.columns import (
 from dtcpos.store.connection import connect_reader
 from dtcpos.store.nouns import EVERYTHING, ClosedTrade, Holding, Selection
 from dtcpos.store.queries import CURRENT, UNREADABLE, LedgerQueries
-from dtcpos.store.records import break_of, instrument_of, journal_of, verification_of
+from dtcpos.store.records import break_of, closed_trade_of, instrument_of, journal_of, verification_of
 from dtcpos.store.rows import (
     Row,
     checksum_of,
@@ -248,18 +248,7 @@ def _holding_of(row: Row, unanswered: dict[PositionKey, list[Break]]) -> Holding
 
 
 def _closed_trade_of(row: Row, instruments: dict[str, Instrument]) -> ClosedTrade:
-    vwap, cum_delta, poc, risk, exit_vwap, exit_cum_delta, exit_poc = row[len(TRADE) :]
-    return ClosedTrade(
-        trade=trade_of(row),
-        instrument=instruments.get(row[3]),
-        entry_vwap=decimal_or_none(vwap),
-        entry_cum_delta=decimal_or_none(cum_delta),
-        entry_poc=decimal_or_none(poc),
-        initial_risk=decimal_or_none(risk),
-        exit_vwap=decimal_or_none(exit_vwap),
-        exit_cum_delta=decimal_or_none(exit_cum_delta),
-        exit_poc=decimal_or_none(exit_poc),
-    )
+    return closed_trade_of(trade_of(row), instruments.get(row[3]), row[len(TRADE) :])
 
 
 def _fill_with_mode(row: Row) -> tuple[Fill, str]:

@@ -15,10 +15,11 @@ from dtcpos.model import (
     Mark,
     PositionKey,
     Side,
+    Trade,
     Verification,
     WorkingOrder,
 )
-from dtcpos.store.nouns import ExportCursor
+from dtcpos.store.nouns import ClosedTrade, ExportCursor
 from dtcpos.store.rows import (
     Row,
     decimal_or_none,
@@ -232,6 +233,21 @@ def verification_of(row: Sequence[Any]) -> Verification:
         agreed_at=moment_or_none(row[4]),
         compared_at=moment_or_none(row[5]),
         outcome=row[6],
+    )
+
+
+def closed_trade_of(trade: Trade, instrument: Instrument | None, row: Sequence[Any]) -> ClosedTrade:
+    """Return a trade with what is remembered of it, from a row read in the order of `SNAPSHOT` and `EXIT`."""
+    return ClosedTrade(
+        trade=trade,
+        instrument=instrument,
+        entry_vwap=decimal_or_none(row[0]),
+        entry_cum_delta=decimal_or_none(row[1]),
+        entry_poc=decimal_or_none(row[2]),
+        initial_risk=decimal_or_none(row[3]),
+        exit_vwap=decimal_or_none(row[4]),
+        exit_cum_delta=decimal_or_none(row[5]),
+        exit_poc=decimal_or_none(row[6]),
     )
 
 

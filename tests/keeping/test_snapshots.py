@@ -18,6 +18,7 @@ from dtcpos.dtc import (
 )
 from dtcpos.model import Snapshot
 from dtcpos.settings import TradingDay
+from dtcpos.updates import TradeUpdate
 from tests.pair import Pair, bytewise
 
 D = Decimal
@@ -81,6 +82,9 @@ def test_the_session_at_entry_and_at_exit(encoding: Encoding, split: Callable[..
     pair.fill("-1 MES @ 5001", id="E-2")
     # 20001.5 + 20004 = 40005.5 over 8
     assert trade_of(pair) == ((D("5000.375"), D(0), D(5000)), (D("5000.6875"), D(4), D(5001)))
+    (told,) = pair.told_of(TradeUpdate)
+    assert told.closed is not None
+    assert (told.closed.entry_poc, told.closed.exit_vwap) == (D(5000), D("5000.6875")), "the line printed says so too"
 
 
 def test_ticks_behind_a_fill_in_the_same_read_are_not_at_its_entry() -> None:
