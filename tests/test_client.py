@@ -158,9 +158,7 @@ def test_a_run_stops_when_asked(tmp_path: Path) -> None:
                 stop.set()
 
         with following(keeper):
-            Follower(
-                keeper=keeper, address=Address(port=server.port), publish=publish, should_stop=stop.is_set
-            ).run()
+            Follower(keeper=keeper, address=Address(port=server.port), publish=publish, should_stop=stop.is_set).run()
         assert [link.state for link in repository.links()] == ["closed"]
     assert isinstance(heard[-1], SessionUpdate)
     assert heard[-1].reason == "stopped"

@@ -41,7 +41,8 @@ def test_the_embedding_example_runs_as_printed(tmp_path: Path) -> None:
 
 def test_every_command_shown_exists() -> None:
     """U4: nothing is taught that cannot be done."""
-    shown = set(re.findall(r"(?<![\w./-])dtcpos ([a-z]+)", "\n".join(blocks("sh") + blocks("powershell") + blocks("text"))))
+    examples = "\n".join(blocks("sh") + blocks("powershell") + blocks("text"))
+    shown = set(re.findall(r"(?<![\w./-])dtcpos ([a-z]+)", examples))
     assert shown <= set(COMMANDS), shown - set(COMMANDS)
     assert {"connect", "positions", "recover", "export"} <= shown
 
