@@ -82,13 +82,15 @@ class Ended:
         return f"{self.topic} {self.outcome}" + (f": {self.text}" if self.text else "")
 
 
-@define
+# Two requests with the same words are two requests.
+@define(eq=False)
 class _Request:
     topic: Topic
     account: str
     start: datetime | None = None
     days: int = 0
     request_id: int = 0
+    echoed_id: int = 0
     asked: int = 0
     deadline: float = 0.0
     total: int = 0
@@ -130,7 +132,8 @@ class Sync:
         self._timeout_s = request_timeout_s
         self._waiting: deque[_Request] = deque()
         self._current: _Request | None = None
-        self._answered: dict[int, _Request] = {}
+        self._answered: dict[tuple[Topic, int], _Request] = {}
+        self._issued: set[tuple[Topic, int]] = set()
         self._last_id = 0
 
     @property
@@ -165,6 +168,7 @@ class Sync:
         request = self._current
         self._last_id += 1
         request.request_id = self._last_id
+        self._issued.add((request.topic, request.request_id))
         request.asked += 1
         request.deadline = now + self._timeout_s
         request.total = 0
@@ -189,16 +193,32 @@ class Sync:
         request_id = getattr(message, "RequestID", 0)
         if topic is None or not request_id or (type(message) is PositionUpdate and message.Unsolicited):
             return None
-        request = self._current
-        if request is None or request.request_id != request_id or request.topic is not topic:
-            request = self._answered.get(request_id)
-            if request is None or request.topic is not topic:
-                # An answer to a request that was given up, or to nobody: it must not pass for something live.
-                return []
+        request = self._answered_by(topic, request_id, getattr(message, "TradeAccount", ""))
+        if request is None:
+            # An answer to a request that was given up, or to nobody: it must not pass for something live.
+            return []
+        request.echoed_id = request_id
         if isinstance(message, _REJECTS):
             return self._rejected(request, message.RejectText)
         request.deadline = now + self._timeout_s if request is self._current else 0.0
         return self._collect(request, message, received_at)
+
+    def _answered_by(self, topic: Topic, request_id: int, account: str) -> _Request | None:
+        """Return the request an answer belongs to: by its id, or by its subject if the id was never one of ours.
+
+        Some servers echo an id of their own, or tell what is due after a logon before they are asked.
+        """
+        current = self._current
+        if current is not None and current.topic is topic and current.request_id == request_id:
+            return current
+        answered = self._answered.get((topic, request_id))
+        if answered is not None or (topic, request_id) in self._issued:
+            return answered
+        open_ones = ([] if current is None else [current]) + list(self._waiting)
+        fitting = (request for request in open_ones if request.topic is topic and account in ("", request.account))
+        if topic is Topic.ACCOUNTS:
+            fitting = (request for request in open_ones if request.topic is topic)
+        return next(fitting, None)
 
     def _collect(self, request: _Request, message: Message, received_at: datetime) -> list[Ended]:
         number, total = message.MessageNumber, _TOTAL[type(message)](message)  # type: ignore[attr-defined]
@@ -232,7 +252,7 @@ class Sync:
             orders=contents if request.topic is Topic.ORDERS else (),
             unusable=tuple(request.unusable),
         )
-        self._answered[request.request_id] = request
+        self._answered[request.topic, request.echoed_id] = request
         self._retire(request)
         return [ended]
 
@@ -255,6 +275,8 @@ class Sync:
     def _retire(self, request: _Request) -> None:
         if request is self._current:
             self._current = None
+        elif request in self._waiting:
+            self._waiting.remove(request)
 
 
 def _keep(request: _Request, message: Message, received_at: datetime) -> None:

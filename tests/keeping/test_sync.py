@@ -137,7 +137,27 @@ def test_live_messages_are_none_of_its_business() -> None:
     assert hear(sync, held(0, 1, 1)) is None
     assert hear(sync, held(request_id, 1, 1, Unsolicited=1)) is None
     assert hear(sync, OrderUpdate(RequestID=0, ServerOrderID="1")) is None
+    for now in (10.0, 20.0):
+        sync.tick(now)
+        sync.next_request(now)
+    assert sync.is_idle
+    assert hear(sync, held(request_id, 1, 1)) == []
     assert hear(sync, held(request_id + 900, 1, 1)) == []
+
+
+def test_an_answer_under_an_id_of_the_servers_own_is_an_answer() -> None:
+    """N3: what was never asked under that id is taken by its subject; what we gave up on is not."""
+    sync = Sync(request_timeout_s=10)
+    sync.ask_positions("Sim1")
+    sync.ask_positions("120005")
+    asked(sync)
+    ended = hear(sync, held(900, 1, 1))
+    assert ended is not None
+    assert [each.account for each in ended] == ["Sim1"]
+    ended = hear(sync, held(901, 1, 1, TradeAccount="120005"))
+    assert ended is not None
+    assert [each.account for each in ended] == ["120005"]
+    assert sync.is_idle
 
 
 def test_a_server_that_answers_for_every_account_is_heard_to_the_end() -> None:

@@ -1,0 +1,111 @@
+"""Files that appear whole or not at all, and names that differ from run to run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from dtcpos.errors import OutputUnwritable
+
+_PLACEHOLDER = re.compile(r"\{(date|number)(?::0?(\d))?\}")
+
+
+def named(template: Path, *, day: date, number: int = 1) -> Path:
+    """Return a path with `{date}` as 2026-11-22 and `{number}` (`{number:04}` with zeros) put in."""
+
+    def value(match: re.Match[str]) -> str:
+        return day.isoformat() if match[1] == "date" else str(number).zfill(int(match[2] or 0))
+
+    return Path(_PLACEHOLDER.sub(value, str(template)))
+
+
+def has_placeholder(template: Path, word: str) -> bool:
+    """Return whether a path has a place for `date` or `number`."""
+    return any(match[1] == word for match in _PLACEHOLDER.finditer(str(template)))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """Yield a file that takes the path's place, in one step, when the block ends well.
+
+    Raises OutputUnwritable naming the path.
+    """
+    with naming(path), _part_of(path) as out:
+        part = Path(out.name)
+        try:
+            yield out
+            complete(out)
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
+        except BaseException:
+            out.close()
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(part: Path, path: Path) -> Iterator[IO[str]]:
+    """Yield a file of its own that is on the disk, under its own name, when the block ends well.
+
+    Raises OutputUnwritable naming `path`, the file it is to become.
+    """
+    with naming(path):
+        try:
+            with part.open("w", encoding="utf-8", newline="") as out:
+                yield out
+                complete(out)
+            flush_folder(part.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def complete(out: IO[str]) -> None:
+    """Close a file with everything written to it on the disk."""
+    out.flush()
+    os.fsync(out.fileno())
+    out.close()
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk; Windows does so by itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file where its folder or its disk does not do as it should: OutputUnwritable."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputUnwritable(
+            f"cannot write {path}: {error.strerror or error}; free some room or choose another --output"
+        ) from error
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[IO[str]]:
+    # In the same folder, because a rename is atomic only within a file system.
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+    ) as out:
+        yield out
+
+
+def _umask() -> int:
+    # Temporary files are private; the finished one is as readable as any other the person makes.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
