@@ -11,6 +11,7 @@ from attrs import evolve
 
 from dtcpos.cli.keys import trade_json
 from dtcpos.cli.options import ledger_path, utc_now
+from dtcpos.cli.prices import price_text
 from dtcpos.cli.render import Column, Table, clock, number, print_table, profit
 from dtcpos.cli.session import Wishes, printer, session
 from dtcpos.cli.standings import notes_of, standings, table_of, unheld_breaks
@@ -98,8 +99,8 @@ def _row(closed: ClosedTrade) -> list[str]:
         keys["symbol"],
         keys["side"],
         number(keys["quantity"]),
-        number(keys["entry_price"]),
-        number(keys["exit_price"]),
+        price_text(keys["entry_price"], closed.instrument),
+        price_text(keys["exit_price"], closed.instrument),
         clock(keys["exit_time"]),
         profit(keys["net_pnl"], keys["realized_points"]),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from dtcpos.booking import average_price
 from dtcpos.cli.held import Standing, standings, unheld_breaks
+from dtcpos.cli.prices import price_text
 from dtcpos.cli.render import Column, Table, age, break_text, held_text, number, place, profit
 from dtcpos.model import Break, Status
 
@@ -41,12 +42,12 @@ def _row(item: Standing) -> list[str]:
     return [
         *held.position.key,
         number(keys["quantity"]),
-        number(keys["entry_price"]),
-        number(keys["mark_price"]),
+        price_text(keys["entry_price"], held.instrument),
+        price_text(keys["mark_price"], held.instrument),
         profit(keys["unrealized_pnl"], keys["unrealized_points"]),
         str(item.status),
-        number(held.stop_price),
-        number(held.target_price),
+        price_text(held.stop_price, held.instrument),
+        price_text(held.target_price, held.instrument),
         profit(keys["realized_pnl"], keys["realized_points"]),
         profit(keys["mae"], held.position.mae),
         profit(keys["mfe"], held.position.mfe),

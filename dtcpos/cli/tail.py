@@ -24,7 +24,8 @@ from dtcpos.cli.options import (
     select,
     utc_now,
 )
-from dtcpos.cli.render import Column, Table, moment, number, print_table
+from dtcpos.cli.prices import price_text
+from dtcpos.cli.render import Column, Table, moment, print_table
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.model import Fill, Instrument
 from dtcpos.store import LedgerReader, Selection
@@ -118,6 +119,7 @@ def _id(fill: Fill) -> int:
 
 
 def _row(fill: Fill, mode: str, instruments: dict[str, Instrument]) -> list[str]:
+    instrument = instruments.get(fill.symbol)
     return [
         moment(fill.time),
         mode,
@@ -125,7 +127,7 @@ def _row(fill: Fill, mode: str, instruments: dict[str, Instrument]) -> list[str]
         str(fill.side),
         plain(fill.quantity),
         fill.symbol,
-        number(display_price(fill.price, instruments.get(fill.symbol))),
+        price_text(display_price(fill.price, instrument), instrument),
         str(fill.source),
         fill.order_id,
         str(fill.id),

@@ -7,7 +7,8 @@ from typing import Any
 from dtcpos.booking import average_price
 from dtcpos.cli.jsonout import plain
 from dtcpos.cli.keys import break_json, display_price, fill_json, moved_position_json, trade_json
-from dtcpos.cli.render import break_text, clock, held_text, number, place, profit
+from dtcpos.cli.prices import price_text
+from dtcpos.cli.render import break_text, clock, held_text, place, profit
 from dtcpos.store import ClosedTrade
 from dtcpos.updates import (
     AlertUpdate,
@@ -90,7 +91,7 @@ def render_update(update: Update) -> str:
 
 def _fill_line(update: FillUpdate) -> str:
     fill, after = update.fill, update.position
-    price = number(display_price(fill.price, update.instrument))
+    price = price_text(display_price(fill.price, update.instrument), update.instrument)
     if after is None or after.is_flat:
         held = "flat"
     else:
@@ -104,10 +105,10 @@ def _fill_line(update: FillUpdate) -> str:
 def _trade_line(update: TradeUpdate) -> str:
     keys = trade_json(_closed(update))
     result = profit(keys["net_pnl"], keys["realized_points"])
+    entry, exit_ = (price_text(keys[name], update.instrument) for name in ("entry_price", "exit_price"))
     return (
         f"{'restated' if update.is_restated else 'trade':<9} {clock(keys['exit_time'])}  {keys['mode']} "
-        f"{keys['account']}  {keys['side']} {plain(keys['quantity'])} {keys['symbol']}  {number(keys['entry_price'])} "
-        f"to {number(keys['exit_price'])}  {result}"
+        f"{keys['account']}  {keys['side']} {plain(keys['quantity'])} {keys['symbol']}  {entry} to {exit_}  {result}"
     )
 
 

@@ -19,9 +19,10 @@ from dtcpos.booking.book import EXACT
 from dtcpos.cli.follow import changes
 from dtcpos.cli.held import Standing, standings, unheld_breaks
 from dtcpos.cli.places import utc_now
+from dtcpos.cli.prices import price_text
 from dtcpos.cli.render import STATUS_STYLES, Table, age, as_text, fitted, is_terminal, moment, number
 from dtcpos.cli.standings import notes_of, table_of
-from dtcpos.model import Break, Link, Status
+from dtcpos.model import Break, Instrument, Link, Status
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection
 
@@ -192,28 +193,32 @@ def _beneath(item: Standing, *, ages: bool) -> list[str]:
     held, now = item.holding, item.now
     is_long = held.position.signed_quantity > 0
     price = held.mark.price if held.mark is not None else None
-    parts = [_distance("stop", held.stop_price, price, is_above=not is_long)]
-    parts.append(_distance("target", held.target_price, price, is_above=is_long))
+    parts = [_distance("stop", held.stop_price, price, held.instrument, is_above=not is_long)]
+    parts.append(_distance("target", held.target_price, price, held.instrument, is_above=is_long))
     if not ages:
         return parts
     agreed_at = held.verification.agreed_at
     return [
-        f"mark {number(price)}, {age(held.mark.time, now)} ago" if held.mark is not None else "no mark yet",
+        f"mark {price_text(price, held.instrument)}, {age(held.mark.time, now)} ago"
+        if held.mark is not None
+        else "no mark yet",
         *parts,
         f"agreed {age(agreed_at, now)} ago" if agreed_at is not None else "never agreed",
         f"held {age(held.position.entry_time, now)}",
     ]
 
 
-def _distance(name: str, level: Decimal | None, price: Decimal | None, *, is_above: bool) -> str:
+def _distance(
+    name: str, level: Decimal | None, price: Decimal | None, instrument: Instrument | None, *, is_above: bool
+) -> str:
     """Say how many points the mark has to go to a working order, which `is_above` it until it is reached."""
     if level is None:
         return f"no {name}"
     if price is None:
-        return f"{name} {number(level)}"
+        return f"{name} {price_text(level, instrument)}"
     points = EXACT.subtract(level, price) if is_above else EXACT.subtract(price, level)
     words = f"{number(points)} pts away" if points >= 0 else f"passed by {number(-points)} pts"
-    return f"{name} {number(level)}, {words}"
+    return f"{name} {price_text(level, instrument)}, {words}"
 
 
 def _joined(parts: Sequence[str], width: int) -> list[str]:
