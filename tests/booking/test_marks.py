@@ -65,3 +65,31 @@ def test_the_servers_extremes_widen_and_never_narrow() -> None:
     assert widened(alone, D(4995), D(5001)) is alone
     scaled = widened(held("+1 @ 5000, +1 @ 5002"), D(4990), None)
     assert (scaled.price_min, scaled.price_max, scaled.mae) == (D(4990), D(5002), D(0))
+
+
+def test_a_short_that_scales_in_and_out() -> None:
+    """P7: short 1 @5000, high 5008 (-8), add 1 @5006 (-6 there), low 4994, one out at 4996, high 5012.
+
+    Sold 10006 in all. At 4994: 10006 - 2 x 4994 = 18, the best. After buying one back at 4996 the rest is worth
+    10006 - 4996 - price: at 5012 that is -2, so the worst stays the -8 of the first high, met by one lot only.
+    """
+    position = mark(held("-1 @ 5000"), D(5008))
+    position = fold(position, [fill("-1 @ 5006", 5)])[-1].after
+    position = mark(position, D(4994))
+    position = fold(position, [fill("+1 @ 4996", 6)])[-1].after
+    position = mark(position, D(5012))
+    assert (position.mae, position.mfe) == (D(-8), D(18))
+    assert (position.price_min, position.price_max) == (D(4994), D(5012))
+
+
+def test_a_flip_starts_the_excursions_anew() -> None:
+    """P7: long 1 @5000, low 4990, sell 3 @5004: the trade lived between -10 and 4; the short starts at nothing.
+
+    Then high 5010: two lots short at 5004 are worth -12.
+    """
+    position = mark(held("+1 @ 5000"), D(4990))
+    flipped = fold(position, [fill("-3 @ 5004", 5)])[-1]
+    assert flipped.trade is not None
+    assert (flipped.trade.mae, flipped.trade.mfe) == (D(-10), D(4))
+    assert (flipped.after.mae, flipped.after.mfe) == (D(0), D(0))
+    assert mark(flipped.after, D(5010)).mae == D(-12)
