@@ -60,6 +60,19 @@ def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | Non
     return _nearest(fill, (known for known in unseen if not (ids_are_shared and any(known.ids_from(Source.BACKFILL)))))
 
 
+def nameless_match(fill: Fill, others: Iterable[Known]) -> Known | None:
+    """Return the execution that one without id and order restates: the same content at the same exact time.
+
+    Here alone time decides, because nothing else is left.
+    """
+    for known in others:
+        other = known.fill
+        is_nameless = not other.execution_id and not other.order_id and other.account == fill.account
+        if is_nameless and content(other) == content(fill) and other.time == fill.time and other.time_is_exact:
+            return known
+    return None
+
+
 def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
     for known in order:
         other = known.fill

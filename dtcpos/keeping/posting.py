@@ -23,7 +23,7 @@ from dtcpos.booking.book import EXACT
 from dtcpos.booking.excursions import too_narrow, widest
 from dtcpos.booking.pricing import priced
 from dtcpos.keeping.batch import Batch
-from dtcpos.keeping.identity import Known, history_matches, live_match
+from dtcpos.keeping.identity import Known, history_matches, live_match, nameless_match
 from dtcpos.keeping.imported import ImportedLog, Logged
 from dtcpos.keeping.journal import booked, changed, position_text, trade_text
 from dtcpos.keeping.lookup import Lookup
@@ -137,8 +137,12 @@ class Posting:
                     order.remove(match)
                 match = batch.append(fill) if match is None else batch.see(match, fill)
                 order.append(match)
-            else:
+            elif fill.execution_id:
                 match = batch.append(fill)
+            else:
+                nameless = [*self._lookup.without_order([fill]), *map(Known, batch.appended)]
+                match = nameless_match(fill, nameless)
+                match = batch.append(fill) if match is None else batch.see(match, fill)
             if fill.execution_id:
                 by_id[fill.execution_id] = match
         return updates + self._write(batch, orders_are_followed=not (batch.sightings or batch.disturbed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dtcpos.keeping.identity import Known, history_matches, ids_shared, live_match
+from dtcpos.keeping.identity import Known, history_matches, ids_shared, live_match, nameless_match
 from dtcpos.model import Fill, Sighting, Source
 from tests.notation import at, fill
 
@@ -80,3 +80,12 @@ def test_namespaces_are_judged_by_fills_seen_twice() -> None:
     assert ids_shared([]) is None
     assert ids_shared([other]) is False
     assert ids_shared([other, same]) is True
+
+
+def test_without_id_and_order_only_the_same_words_at_the_same_instant_are_the_same() -> None:
+    """N5: a server that names neither may still say a thing twice; another instant is another execution."""
+    known = Known(fill("+1 @ 5000", 0.25, execution_id="", order_id=""))
+    told = fill("+1 @ 5000", 0.25, execution_id="", order_id="")
+    assert nameless_match(told, [known]) is known
+    assert nameless_match(fill("+1 @ 5000", 0.5, execution_id="", order_id=""), [known]) is None
+    assert nameless_match(fill("+2 @ 5000", 0.25, execution_id="", order_id=""), [known]) is None
