@@ -75,10 +75,20 @@ class ServerSettings(NamedTuple):
     symbols: tuple[str, ...] = ()
 
 
+# What `connect` tells, by the word its JSON lines begin with.
+EVENTS = ("session", "fill", "trade", "break", "verified", "alert", "synced")
+
+
 class Notify(NamedTuple):
-    """What to run when something happens; the update is given to it as JSON on standard input."""
+    """What to run when something happens; the updates are given to it as JSON lines on standard input.
+
+    `events` chooses among `EVENTS`, `mode` among the modes; empty is all of them. `bell` rings the terminal.
+    """
 
     on_event: str = ""
+    events: tuple[str, ...] = ()
+    mode: str = ""
+    bell: bool = False
 
 
 class Settings(NamedTuple):
@@ -228,6 +238,14 @@ def _zone(value: Any, place: str) -> str:
     return name
 
 
+def _events(value: Any, place: str) -> tuple[str, ...]:
+    return tuple(_one_of(*EVENTS)(word, place) for word in _texts(value, place))
+
+
+def _mode_or_all(value: Any, place: str) -> str:
+    return _mode(value, place) if value else ""
+
+
 _INSTRUMENT: dict[str, _Reader] = {
     "point_value": _positive,
     "tick": _positive,
@@ -254,5 +272,5 @@ _TABLES: dict[str, tuple[Callable[..., Any], dict[str, _Reader]]] = {
             "symbols": _texts,
         },
     ),
-    "notify": (Notify, {"on_event": _text}),
+    "notify": (Notify, {"on_event": _text, "events": _events, "mode": _mode_or_all, "bell": _switch}),
 }

@@ -28,6 +28,7 @@ COMMANDS = {
     "positions": "dtcpos.cli.positions",
     "tail": "dtcpos.cli.tail",
     "recover": "dtcpos.cli.recover",
+    "status": "dtcpos.cli.status",
     "export": "dtcpos.cli.export",
     "stats": "dtcpos.cli.stats",
     "history": "dtcpos.cli.history",
@@ -43,6 +44,7 @@ COMMANDS = {
     "rebuild": "dtcpos.cli.rebuild",
     "simulate": "dtcpos.cli.simulate",
     "decode": "dtcpos.cli.decode",
+    "recipes": "dtcpos.cli.recipes",
     "config": "dtcpos.cli.config",
 }
 

@@ -50,7 +50,10 @@ fresh_for_s = 60           # how long an agreement stays good after the link was
 symbols = []               # followed even while not held, so that VWAP, delta and point of control are known at entry
 
 [notify]
-on_event = ""              # a command that is given every update as JSON on its standard input
+on_event = ""              # a command that is given the updates as JSON lines on its standard input
+events = []                # only these: session, fill, trade, break, verified, alert, synced; empty is all
+mode = ""                  # only updates of this mode, and those that are of none
+bell = false               # ring the terminal for fills, trades, breaks and alerts
 """
 
 

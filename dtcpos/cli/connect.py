@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from dtcpos.cli.corrections import decimal
+from dtcpos.cli.notices import Bell, OnEvent, OnEventFilter, OnEventMode, announcing, choice_of
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings
 from dtcpos.cli.session import (
     Accounts,
@@ -30,6 +31,7 @@ from dtcpos.cli.session import (
 )
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.errors import AttentionNeeded, UsageError
+from dtcpos.model import Break
 
 app = new_app()
 
@@ -49,8 +51,8 @@ def connect(
     ] = False,
     as_json: AsJson = False,
     policy: Annotated[
-        Literal["report", "backfill", "adopt", "close", "keep"],
-        typer.Option("--policy", help="What to do about breaks: only report them, or adopt, close or keep."),
+        Literal["ask", "report", "backfill", "adopt", "close", "keep"],
+        typer.Option("--policy", help="About breaks: only report them, or adopt, close, keep; ask with --once."),
     ] = "report",
     close_price: Annotated[
         str | None, typer.Option("--price", metavar="P", help="With --policy close: at this price; without, unknown.")
@@ -67,6 +69,10 @@ def connect(
     capture: Capture = None,
     no_market_data: NoMarketData = False,
     snapshot_csv: SnapshotCsv = None,
+    on_event: OnEvent = None,
+    on_event_filter: OnEventFilter = None,
+    on_event_mode: OnEventMode = None,
+    bell: Bell = False,
     db: Db = None,
     config: Config = None,
 ) -> None:
@@ -76,6 +82,10 @@ def connect(
     for ever. Missed fills are always booked from history; differences that remain are breaks. Policies: report and
     backfill change nothing more; adopt books an adjustment to what the server states; close closes what the server no
     longer has; keep settles a break as it is. No order is ever sent.
+
+    --on-event runs a command with what has happened since it was last run, after the disk has it, one run at a time. It
+    never delays the booking: while it runs, up to 10,000 updates wait for the next run, then the newest are dropped and
+    counted. A run is stopped after 30 seconds.
     """
     settings = load_settings(config)
     wishes = Wishes(
@@ -96,21 +106,41 @@ def connect(
         policy=policy,
         close_price=None if close_price is None else decimal(close_price, "--price"),
     )
+    if policy == "ask" and not once:
+        raise UsageError("--policy ask needs --once, because nobody is asked in the middle of a feed; or run `recover`")
     if demo:
-        if server is not None or once:
-            raise UsageError("--demo brings its own server and ends by itself; leave out HOST and --once")
+        if server is not None or once or on_event is not None:
+            raise UsageError("--demo brings its own server and ends by itself; leave out HOST, --once and --on-event")
         from dtcpos.cli.demo import play
 
         play(wishes, db, as_json=as_json)
         return
     _offer_older_files(db)
-    with session(wishes, settings, db, printer(as_json=as_json)) as (follower, keeper):
+    choice = choice_of(on_event_filter, on_event_mode, settings)
+    with (
+        announcing(printer(as_json=as_json), settings, on_event=on_event, choice=choice, bell=bell) as publish,
+        session(wishes, settings, db, publish) as (follower, keeper),
+    ):
         follower.run()
         breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
+    if policy == "ask" and breaks:
+        breaks = _answered(ledger_path(db), breaks)
     if once and (breaks or unfinished):
         words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
         words += [f"not compared: {reason}" for reason in unfinished]
         raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known")
+
+
+def _answered(path: Path, breaks: list[Break]) -> list[Break]:
+    """Ask about breaks and return those that are still open."""
+    from dtcpos.cli.asking import ask_about_breaks
+    from dtcpos.store import LedgerReader
+
+    with LedgerReader.open(path) as reader:
+        held = [holding.position for holding in reader.positions()]
+    ask_about_breaks(path, breaks, held)
+    with LedgerReader.open(path) as reader:
+        return reader.breaks()
 
 
 def _offer_older_files(db: Path | None) -> None:

@@ -3,11 +3,11 @@
 A run is `begin`, write the part file, `record`, `place`, `finish`. What the ledger remembers between them tells the
 next run what is left to do:
 
-| remembered                     | means                                    | the next run                                 |
-|--------------------------------|------------------------------------------|----------------------------------------------|
-| nothing pending                | idle                                     | begins                                       |
-| a pending path, no pending id  | the part file may be there, not complete | removes it and begins                        |
-| a pending path and its last id | the part file is complete, on the disk   | puts it in place, if it is not; then begins  |
+| remembered                     | means                                   | the next run                  |
+|--------------------------------|-----------------------------------------|-------------------------------|
+| nothing pending                | idle                                    | begins                        |
+| a pending path, no pending id  | the part file may be there, incomplete  | removes it, then begins       |
+| a pending path and its last id | the part file is complete, on the disk  | puts it in place, then begins |
 
 Invariants:
 1. The last id advances only after the file is in its place, and in the same step the pending file is forgotten.
@@ -148,9 +148,7 @@ class Cursor:
         assert self.stored is not None
         assert self.stored.pending_id is not None
         self._store(
-            evolve(
-                self.stored, last_id=self.stored.pending_id, pending_path=None, pending_id=None, updated_at=now
-            )
+            evolve(self.stored, last_id=self.stored.pending_id, pending_path=None, pending_id=None, updated_at=now)
         )
 
     def advance(self, last_id: int, void: Collection[int], now: datetime) -> None:

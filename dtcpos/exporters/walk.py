@@ -97,17 +97,15 @@ def lots(reader: ExportReader, selection: Selection, method: Method) -> Iterator
 
 def _starts(reader: ExportReader, selection: Selection, after_id: int | None) -> list[_Start]:
     modes = {account.account: account.mode for account in reader.accounts()}
-    earliest: list[tuple[str, str, datetime | None]]
     if after_id is None:
-        earliest = [(account, symbol, selection.since) for account, symbol in reader.keys()]
+        keys = [(account, symbol, selection.since) for account, symbol in reader.keys()]  # noqa: SIM118 - no mapping
     else:
-        earliest = [*reader.keys_after(after_id)]
+        # New fills of one second may stand in any order, and refined they may lie a zone earlier.
+        keys = [(account, symbol, time - _APART_MAX) for account, symbol, time in reader.keys_after(after_id)]
     starts = []
-    for account, symbol, since in earliest:
+    for account, symbol, since in keys:
         key = PositionKey(modes.get(account, ""), account, symbol)
         if _is_selected(key, selection):
-            # New fills of one second may stand in any order, and refined they may lie a zone earlier.
-            since = since - _APART_MAX if since is not None and after_id is not None else since
             flat = reader.flat_point_before(account, symbol, since) if since is not None else None
             begins = (flat or reader.first_time_of_key(account, symbol)) - _APART_MAX
             starts.append(_Start(key, flat, begins))
@@ -138,9 +136,7 @@ def _fills_of(reader: ExportReader, start: _Start) -> Iterator[tuple[Decimal, Fi
             held = EXACT.add(held, fill.signed_quantity)
 
 
-def _merged(
-    starts: Iterable[_Start], of_key: Callable[[_Start], Iterator[tuple[datetime, _Item]]]
-) -> Iterator[_Item]:
+def _merged(starts: Iterable[_Start], of_key: Callable[[_Start], Iterator[tuple[datetime, _Item]]]) -> Iterator[_Item]:
     """Yield what the keys yield by second; a key is begun no sooner than it may have something."""
     waiting = deque(starts)
     heads: list[tuple[datetime, PositionKey, _Item, Iterator[tuple[datetime, _Item]]]] = []

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from dtcpos.model import Fill, JournalEntry
+from dtcpos.model import Fill, Instrument, JournalEntry
 from dtcpos.store.columns import EXIT, FILL, JOURNAL, SNAPSHOT, TRADE, listed
 from dtcpos.store.exits import ExitReader
-from dtcpos.store.nouns import EVERYTHING, Selection
+from dtcpos.store.nouns import EVERYTHING, ClosedTrade, Selection
 from dtcpos.store.queries import CURRENT, NOT_SUPERSEDED
 from dtcpos.store.reader import Where
-from dtcpos.store.records import journal_of
-from dtcpos.store.rows import Row, fill_of, moment_of
+from dtcpos.store.records import closed_trade_of, journal_of
+from dtcpos.store.rows import Row, fill_of, moment_of, trade_of
 
 _LAST_ID: Final = {
     "fills": "SELECT coalesce(max(id), 0) FROM fill",
@@ -84,9 +84,19 @@ class ExportReader(ExitReader):
         which.add(f"(t.account, t.symbol, t.closed_by) IN ({rows})", *where.parameters)
         return self._stream(f"{_TRADES}{which.sql} ORDER BY t.id", which.parameters)
 
+    def closed_trades(self, rows: Iterator[Row]) -> Iterator[ClosedTrade]:
+        """Yield the trades of rows as `trade_rows` gives them."""
+        instruments = self.instruments()
+        for row in rows:
+            yield self._made(_closed_trade_of, row, instruments)
+
     def journal_by_time(self, selection: Selection = EVERYTHING) -> Iterator[JournalEntry]:
         """Yield the journal by time and id, with modes only the entries of accounts in one of them."""
         in_mode = "j.account IN (SELECT account FROM account WHERE mode IN ({modes}))"
         where = Where("j", selection, mode_test=in_mode, time="j.at")
         for row in self._stream(f"{_JOURNAL}{where.sql} ORDER BY j.at, j.id", where.parameters):
             yield self._made(journal_of, row)
+
+
+def _closed_trade_of(row: Row, instruments: dict[str, Instrument]) -> ClosedTrade:
+    return closed_trade_of(trade_of(row), instruments.get(row[3]), row[len(TRADE) :])

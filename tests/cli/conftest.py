@@ -117,7 +117,7 @@ def _with_id(item: Fill, fill_id: int) -> Fill:
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """SIM: long 2 MES after a trade. LIVE: short 1 MES verified, long 1 MNQ with a break. Written at 16:00."""
     monkeypatch.setattr(dtcpos.cli.places, "utc_now", lambda: NOW)
-    for module in ("listing", "tail", "export", "switch", "accounts"):
+    for module in ("listing", "tail", "export", "switch", "accounts", "status"):
         monkeypatch.setattr(f"dtcpos.cli.{module}.utc_now", lambda: NOW)
     monkeypatch.setenv("DTCPOS_CONFIG", str(tmp_path / "settings.toml"))
     (tmp_path / "settings.toml").write_text("", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import dtcpos.cli.export
+import dtcpos.cli.exports
 from dtcpos.cli.keys import FILL_KEYS, JOURNAL_KEYS, POSITION_KEYS, TRADE_KEYS
 from dtcpos.model import Instrument, PositionKey
 from tests.cli.conftest import MES, SIM_MES, Shell, fill, record
@@ -154,7 +154,7 @@ def test_a_failing_export_leaves_the_old_file(shell: Shell, tmp_path: Path, monk
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(dtcpos.cli.export.WRITERS, "csv", fail)
+    monkeypatch.setitem(dtcpos.cli.exports.WRITERS, "csv", fail)
     ran = shell("export", "fills", "--output", str(path), code=5)
     assert (
         ran.err == f"dtcpos: cannot write {path}: No space left on device; free some room or choose another --output\n"
@@ -189,7 +189,7 @@ def test_a_long_export_is_streamed(shell: Shell, monkeypatch: pytest.MonkeyPatch
         record(writer, SIM_MES, [fill(SIM_MES, "+1 @ 5050", minute=40) for _ in range(200)])
     written: list[int] = []
     made: list[int] = []
-    plain_fill = dtcpos.cli.export.fill_json
+    plain_fill = dtcpos.cli.exports.fill_json
 
     def watched(*arguments: object) -> object:
         made.append(1)
@@ -199,7 +199,7 @@ def test_a_long_export_is_streamed(shell: Shell, monkeypatch: pytest.MonkeyPatch
         for _ in rows:  # type: ignore[attr-defined]
             written.append(len(made))
 
-    monkeypatch.setattr(dtcpos.cli.export, "fill_json", watched)
-    monkeypatch.setitem(dtcpos.cli.export.WRITERS, "csv", count)
+    monkeypatch.setattr(dtcpos.cli.exports, "fill_json", watched)
+    monkeypatch.setitem(dtcpos.cli.exports.WRITERS, "csv", count)
     shell("export", "fills")
     assert written == list(range(1, 206))

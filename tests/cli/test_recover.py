@@ -115,3 +115,11 @@ def test_offline_a_person_may_close_what_is_closed_at_the_broker(held: Shell) ->
     (trade,) = held("export", "trades", "--format", "json").json
     assert trade["realized_pnl"] is None
     assert trade["exit_price"] is None
+
+
+def test_connect_once_asks_too(held: Shell) -> None:
+    """N13: the policy `ask` needs someone to ask and an end of the feed to ask at."""
+    with server(LONG_TWO) as there:
+        assert "needs --once" in held("connect", "--policy", "ask", there.address, code=2).err
+        ran = held("connect", "--once", "--policy", "ask", there.address, stdin=b"adopt\nseen at the broker\n")
+    assert "done: SIM Sim1 MESZ26-CME is now LONG 2 @ 5049" in ran.out

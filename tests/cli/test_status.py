@@ -1,0 +1,131 @@
+"""`dtcpos status` and `dtcpos recipes`: for those who run dtcpos unattended."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from dtcpos.cli.recipes import RECIPES
+from tests.cli.conftest import LIVE_MNQ, NOW, Shell
+
+
+@pytest.fixture
+def calm(shell: Shell) -> Shell:
+    """The ledger with its break answered."""
+    with shell.writer as writer, writer.transaction():
+        (found,) = writer.open_breaks()
+        assert found.id is not None
+        writer.answer_break(found.id, "keep", NOW)
+    return shell
+
+
+def silent(shell: Shell, seconds: float, state: str = "ready") -> None:
+    with shell.writer as writer:
+        (link,) = writer.links()
+        writer.put_link(evolve(link, last_heard_at=NOW - timedelta(seconds=seconds), state=state))
+
+
+def test_all_is_well(calm: Shell) -> None:
+    """Exit 0, with the age of the last byte and what is held."""
+    silent(calm, 4)
+    lines = calm("status").out.splitlines()
+    assert lines[0] == "link       127.0.0.1:11099  ready  up, last byte 4 s ago"
+    assert lines[1] == "synced     0 s ago, 2 accounts"
+    assert lines[2].startswith("positions  3 (")
+    assert lines[3] == "breaks     0"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "code"),
+    [(19, "ready", 0), (20, "syncing", 0), (21, "ready", 3), (1, "lost", 3), (1, "closed", 3), (1, "logging_on", 3)],
+)
+def test_the_line_is_up_while_bytes_come(calm: Shell, seconds: float, state: str, code: int) -> None:
+    """S3: silent for two heartbeat intervals, lost or closed: exit 3."""
+    silent(calm, seconds, state)
+    assert calm("status", "--json", code=code).json["links"][0]["up"] is (code == 0)
+
+
+def test_what_needs_a_person(shell: Shell, calm: Shell) -> None:
+    """A comparison that did not end makes it 6; a line that is down goes before it."""
+    with shell.writer as writer:
+        account = writer.account("120005")
+        assert account is not None
+        writer.put_account(evolve(account, sync_outcome="positions were not answered"))
+    found = shell("status", "--json", code=6).json
+    assert (found["status"], found["unfinished"]) == ("attention", {"120005": "positions were not answered"})
+    assert "attention  LIVE 120005: positions were not answered" in shell("status", code=6).out
+    silent(shell, 3600)
+    assert shell("status", "--json", code=3).json["status"] == "link_down"
+
+
+def test_a_break_needs_a_person(shell: Shell) -> None:
+    """Exit 6 while a break is unanswered."""
+    found = shell("status", "--json", code=6).json
+    assert (found["breaks"], found["by_status"]["BREAK"], found["positions"]) == (1, 1, 3)
+    assert found["last_fill_at"] == "2026-11-20T14:05:01.250000Z"
+    assert LIVE_MNQ.mode == "LIVE"
+
+
+def test_nagios(shell: Shell, calm: Shell) -> None:
+    """One line with performance data, and the exit codes of a monitoring plugin."""
+    line = calm("status", "--nagios").out
+    assert re.fullmatch(
+        r"DTCPOS OK - 3 positions, every account compared \| "
+        r"silent=0\.000s breaks=0 unfinished=0 positions=3 unverified=2\n",
+        line,
+    )
+    silent(calm, 100)
+    assert calm("status", "--nagios", code=2).out.startswith("DTCPOS CRITICAL - no line to a server is up | silent=100")
+    calm.path.unlink()
+    ran = calm("status", "--nagios", code=3)
+    assert ran.out.startswith("DTCPOS UNKNOWN - no ledger at ")
+    assert calm("status", code=5).out == ""
+
+
+def test_nagios_warns_of_breaks(shell: Shell) -> None:
+    """Attention is a warning."""
+    assert shell("status", "--nagios", code=1).out.startswith("DTCPOS WARNING - 1 unanswered breaks | ")
+
+
+def test_prometheus(shell: Shell, tmp_path: Path) -> None:
+    """Text that a collector takes, replaced in one step, whatever the state is."""
+    path = tmp_path / "metrics" / "dtcpos.prom"
+    path.parent.mkdir()
+    path.write_text("old", encoding="utf-8")
+    assert shell("status", "--prometheus", str(path), code=6).out == ""
+    text = path.read_text(encoding="utf-8")
+    assert 'dtcpos_link_up{server="127.0.0.1:11099"} 1\n' in text
+    assert 'dtcpos_positions{mode="LIVE",status="BREAK"} 1\n' in text
+    assert f"dtcpos_written_timestamp_seconds {NOW.timestamp():.17g}\n" in text
+    assert list(path.parent.iterdir()) == [path]
+    samples = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r'dtcpos_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.]+', line) for line in samples)
+
+
+def test_one_form_at_a_time(shell: Shell) -> None:
+    """U4: the remedy is named."""
+    assert "choose one" in shell("status", "--json", "--nagios", code=2).err
+
+
+def test_recipes_are_listed_and_printed(shell: Shell) -> None:
+    """Every recipe there is, and each says how to use it."""
+    assert [line.split()[0] for line in shell("recipes").out.splitlines()] == list(RECIPES)
+    for name in RECIPES:
+        assert shell("recipes", name).out.startswith("# ")
+    assert "known are systemd, windows, cron" in shell("recipes", "launchd", code=2).err
+
+
+def test_what_the_recipes_export_can_be_exported(shell: Shell, tmp_path: Path) -> None:
+    """A recipe that is refused at five past five helps nobody."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    lines = [line for line in shell("recipes", "cron").out.splitlines() if "dtcpos export" in line]
+    assert len(lines) == 4
+    for line in lines:
+        shell(*(word.replace("$HOME", str(tmp_path)) for word in shlex.split(line)[6:]))
+    assert {path.name for path in folder.iterdir()} == {"tradenote-2026-11-20.csv"}
