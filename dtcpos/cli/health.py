@@ -21,10 +21,14 @@ _COMPLETE = ("", "complete")
 
 @frozen(kw_only=True)
 class Line:
-    """The line to one server: `silent_s` is the age of the last byte, None where there was none."""
+    """The line to one server: `silent_s` is the age of the last byte, None where there was none.
+
+    `is_fresh` says that it was closed in order, and not longer ago than an agreement stays good.
+    """
 
     link: Link
     is_up: bool
+    is_fresh: bool
     silent_s: float | None
 
 
@@ -46,8 +50,8 @@ class Health:
 
     @property
     def is_up(self) -> bool:
-        """Whether any line is up."""
-        return any(line.is_up for line in self.lines)
+        """Whether any line is up, or was when it was closed a moment ago."""
+        return any(line.is_up or line.is_fresh for line in self.lines)
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +82,7 @@ def health_of(reader: LedgerReader, settings: Settings, now: datetime) -> Health
     found = standings(reader, Selection(), settings, now)
     return Health(
         now=now,
-        lines=tuple(_line(link, now) for link in reader.links()),
+        lines=tuple(_line(link, now, settings.server.fresh_for_s) for link in reader.links()),
         accounts=tuple(reader.accounts()),
         breaks=len(reader.open_breaks()),
         positions=dict(Counter((item.holding.key.mode, item.status) for item in found)),
@@ -86,12 +90,13 @@ def health_of(reader: LedgerReader, settings: Settings, now: datetime) -> Health
     )
 
 
-def _line(link: Link, now: datetime) -> Line:
+def _line(link: Link, now: datetime, fresh_for_s: float) -> Line:
     if link.last_heard_at is None:
-        return Line(link=link, is_up=False, silent_s=None)
+        return Line(link=link, is_up=False, is_fresh=False, silent_s=None)
     silent_s = max((now - link.last_heard_at).total_seconds(), 0.0)
     is_up = link.state in _UP and silent_s <= 2 * link.heartbeat_interval_s
-    return Line(link=link, is_up=is_up, silent_s=silent_s)
+    is_fresh = link.state == "closed" and silent_s <= fresh_for_s
+    return Line(link=link, is_up=is_up, is_fresh=is_fresh, silent_s=silent_s)
 
 
 def status_json(health: Health) -> dict[str, Any]:
@@ -126,7 +131,8 @@ def status_lines(health: Health) -> Iterator[str]:
     """Yield the figures for people."""
     for line in health.lines:
         heard = "nothing heard yet" if line.silent_s is None else f"last byte {line.silent_s:.0f} s ago"
-        yield f"link       {line.link.server}  {line.link.state}  {'up' if line.is_up else 'DOWN'}, {heard}"
+        word = "up" if line.is_up else "just now" if line.is_fresh else "DOWN"
+        yield f"link       {line.link.server}  {line.link.state}  {word}, {heard}"
     if not health.lines:
         yield "link       DOWN, never connected"
     synced = health.last_sync_at

@@ -45,8 +45,8 @@ def status(
 
     Exit codes: 0 fine, 3 no line to a server is up, 6 attention needed (an unanswered break, or a comparison that
     should have happened and did not); 3 goes before 6. A line is up while bytes come: silent for two heartbeat
-    intervals it is down. With --nagios they are 0 OK, 1 WARNING for attention, 2 CRITICAL for the line, 3 UNKNOWN where
-    the ledger cannot be read.
+    intervals it is down, and one that was closed in order (`connect --once`) after `fresh_for_s` of the settings. With
+    --nagios they are 0 OK, 1 WARNING for attention, 2 CRITICAL for the line, 3 UNKNOWN where the ledger cannot be read.
     """
     if as_json + nagios + (prometheus is not None) > 1:
         raise UsageError("--json, --nagios and --prometheus exclude each other; choose one")

@@ -42,12 +42,20 @@ def test_all_is_well(calm: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "state", "code"),
-    [(19, "ready", 0), (20, "syncing", 0), (21, "ready", 3), (1, "lost", 3), (1, "closed", 3), (1, "logging_on", 3)],
+    [(19, "ready", 0), (20, "syncing", 0), (21, "ready", 3), (1, "lost", 3), (61, "closed", 3), (1, "logging_on", 3)],
 )
 def test_the_line_is_up_while_bytes_come(calm: Shell, seconds: float, state: str, code: int) -> None:
     """S3: silent for two heartbeat intervals, lost or closed: exit 3."""
     silent(calm, seconds, state)
     assert calm("status", "--json", code=code).json["links"][0]["up"] is (code == 0)
+
+
+def test_a_line_closed_in_order_is_good_for_a_while(calm: Shell) -> None:
+    """For cron: `connect --once` and then `status` is fine, as its positions are verified for so long."""
+    silent(calm, 60, "closed")
+    found = calm("status", "--json").json
+    assert (found["links"][0]["up"], found["status"]) == (False, "ok")
+    assert "closed  just now, last byte 60 s ago" in calm("status").out
 
 
 def test_what_needs_a_person(shell: Shell, calm: Shell) -> None:
