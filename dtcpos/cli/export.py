@@ -13,6 +13,8 @@ from dtcpos.cli.columns import columns_of
 from dtcpos.cli.export_files import destination, export_days, export_once
 from dtcpos.cli.exports import JOURNALS, Wanted, form_of, keys_of
 from dtcpos.cli.faults import say
+from dtcpos.cli.held import standings, unheld_breaks
+from dtcpos.cli.listing import insist
 from dtcpos.cli.options import (
     AccountFilter,
     Config,
@@ -83,6 +85,10 @@ def export(
             "--timezone", metavar="ZONE", help="Of tradervue and tradenote; without it that of the trading day."
         ),
     ] = None,
+    require: Annotated[
+        Literal["verified"] | None,
+        typer.Option("--require", help="Of positions: exit with 6 unless every one is of this status."),
+    ] = None,
     mode: ModeFilter = None,
     account: AccountFilter = None,
     symbol: SymbolFilter = None,
@@ -112,6 +118,8 @@ def export(
     listing = _listing(what, form)
     method = None if book == "flat" else Method(book)
     _refuse(listing, form, method, columns=columns, restated=restated, timezone=timezone)
+    if require and what != "positions":
+        raise UsageError(f"--require is about positions, not {what}; leave it out")
     _refuse_names(output, listing, per_day=per_day, cursor=cursor)
     chosen = columns_of(columns, keys_of(listing, book=method, restated=restated), listing)
     zone = _zone(timezone or settings.trading_day.timezone)
@@ -150,6 +158,10 @@ def export(
                 found = form_of(wanted(reader), reader, remarks)
                 with destination(output and named(output, day=settings.trading_day.day_of(now))) as out:
                     found.write(found.records, out)
+            if require:
+                selection = wanted(reader).selection
+                held = standings(reader, selection, settings, now)
+                insist(held, unheld_breaks(reader, selection, held))
     else:
         if method is not None or since is not None or until is not None or what == "positions":
             raise UsageError(

@@ -40,10 +40,11 @@ def list_positions(
             return
         found, unheld = _show(reader, selection, settings, as_json=as_json)
     if require:
-        _insist(found, unheld)
+        insist(found, unheld)
 
 
-def _insist(found: list[Standing], unheld: list[Break]) -> None:
+def insist(found: list[Standing], unheld: list[Break]) -> None:
+    """Raise `AttentionNeeded` unless every position is verified and the server holds no other."""
     from dtcpos.cli.standings import summary
 
     doubtful = [summary(item) for item in found if item.status is not Status.VERIFIED]

@@ -123,3 +123,13 @@ def test_connect_once_asks_too(held: Shell) -> None:
         assert "needs --once" in held("connect", "--policy", "ask", there.address, code=2).err
         ran = held("connect", "--once", "--policy", "ask", there.address, stdin=b"adopt\nseen at the broker\n")
     assert "done: SIM Sim1 MESZ26-CME is now LONG 2 @ 5049" in ran.out
+
+
+def test_an_export_that_must_be_verified_says_when_it_is_not(held: Shell) -> None:
+    """S3: the rows are written with their status, and the exit code says that one is not verified."""
+    assert held("export", "positions", "--require", "verified").out.count("\n") == 2
+    with server(LONG_TWO) as there:
+        held("connect", "--once", there.address, code=6)
+    ran = held("export", "positions", "--require", "verified", "--format", "json", code=6)
+    assert [row["status"] for row in ran.json] == ["BREAK"]
+    assert "is about positions" in held("export", "fills", "--require", "verified", code=2).err
