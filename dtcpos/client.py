@@ -22,7 +22,7 @@ from attrs import field, frozen
 from dtcpos.dtc import Encoding, State
 from dtcpos.errors import CannotConnect, RemoteProtocolError, UsageError
 from dtcpos.keeper import PositionKeeper
-from dtcpos.updates import SessionUpdate, Update
+from dtcpos.updates import AlertUpdate, SessionUpdate, Update
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 11099
@@ -194,13 +194,22 @@ class Follower:
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
                 received = None
             if received is not None:
-                if capture is not None:
-                    capture.write(received)
                 self.publish(self.keeper.receive_data(received, now=self.clock()))
+                if capture is not None and not capture.closed:
+                    self._record(capture, received)
         now = self.clock()
         deadline = self.keeper.next_deadline()
         if deadline is not None and now >= deadline:
             self.publish(self.keeper.tick(now=now))
+
+    def _record(self, capture: BinaryIO, received: bytes) -> None:
+        """Write to the capture; a disk that has no room for it is no reason to stop keeping the ledger."""
+        try:
+            capture.write(received)
+        except OSError as error:
+            capture.close()
+            text = f"the capture ends here, {_words(error)}; the ledger is kept all the same"
+            self.publish([AlertUpdate(kind="capture", text=text)])
 
     def _lost_reason(self) -> str:
         failure = self.keeper.failure

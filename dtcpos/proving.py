@@ -29,12 +29,15 @@ from dtcpos.store import AuditReader, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
     corrections_of_key,
     faults_of,
+    migration_faults,
     modes_of,
     schema_faults,
     stored_positions,
     stored_trades,
     stray_trades,
+    unsound_entries,
     unsound_fills,
+    unsound_sightings,
 )
 from dtcpos.store.queries import LedgerQueries
 
@@ -56,7 +59,7 @@ Progress = Callable[[int, int], None]
 class Difference:
     """One thing that is not as it should be.
 
-    `kind` is one of file, table, fill, account, position, trade, order, gap. `id` is the row it is about, where rows
+    `kind` is one of file, table, fill, journal, account, position, trade, order, gap. `id` is the row it is about, where rows
     have one; `field` what differs, None where the whole row does; `stored` and `replayed` are its two values.
     """
 
@@ -204,10 +207,11 @@ def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Dif
             return
         unsound: set[int] = set()
         try:
-            for fill_id in unsound_fills(reader):
-                unsound.add(fill_id)
-                text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
-                yield Difference(kind="fill", id=fill_id, text=text)
+            for difference in _altered(reader):
+                if difference.kind == "fill" and difference.id is not None:
+                    unsound.add(difference.id)
+                yield difference
+            yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
             yield from (Difference(kind="table", text=text) for text in reader.unreadable())
             yield from _projections(reader, unsound, progress)
         except LedgerCorrupt as error:
@@ -216,6 +220,19 @@ def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Dif
             yield from _overfilled(reader)
         except LedgerCorrupt as error:
             yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
+
+
+def _altered(reader: AuditReader) -> Iterator[Difference]:
+    """Yield the rows of the ledger whose checksum differs; a sighting is part of what its fill says."""
+    for fill_id in unsound_fills(reader):
+        text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
+        yield Difference(kind="fill", id=fill_id, text=text)
+    for fill_id, source in unsound_sightings(reader):
+        text = f"fill {fill_id}, what {source} said of it is not what was written: its checksum differs"
+        yield Difference(kind="fill", id=fill_id, text=f"{text}; restore a backup")
+    for entry_id in unsound_entries(reader):
+        text = f"journal {entry_id} is not what was written: its checksum differs; restore a backup"
+        yield Difference(kind="journal", id=entry_id, text=text)
 
 
 def _projections(reader: AuditReader, unsound: set[int], progress: Progress | None) -> Iterator[Difference]:

@@ -22,7 +22,15 @@ from dtcpos.keeping.journal import position_text, trade_text
 from dtcpos.model import JournalEntry, PositionKey, Trade
 from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
-from dtcpos.store.audit import leniently, modes_of, stored_positions, stored_trades, stray_trades, unsound_fills
+from dtcpos.store.audit import (
+    leniently,
+    modes_of,
+    stored_positions,
+    stored_trades,
+    stray_trades,
+    unsound_fills,
+    unsound_sightings,
+)
 from dtcpos.store.mending import forget_unreadable, mend_structure, remove_other_positions
 
 _UNREADABLE = "unreadable"
@@ -73,7 +81,7 @@ class _Rebuild:
         repository = self._repository
         faults = mend_structure(repository)
         self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
-        unsound = set(unsound_fills(repository))
+        unsound = {*unsound_fills(repository), *(fill_id for fill_id, _ in unsound_sightings(repository))}
         modes, instruments = modes_of(repository), repository.instruments()
         held = {row.key: row for row in stored_positions(repository)}
         ledger_keys = repository.keys()

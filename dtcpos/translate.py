@@ -147,7 +147,8 @@ def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | 
         if moment is None:
             return Unusable(f"LastFillDateTime {update.LastFillDateTime} of an execution")
         time, is_exact = moment
-    cumulative = _number(update.FilledQuantity)
+    # After an execution nothing can be filled 0: a server that writes zeros for what it does not know means unknown.
+    cumulative = _number(update.FilledQuantity) or None
     ordered = _number(update.OrderQuantity)
     overfilled = cumulative is not None and ordered is not None and 0 < ordered < cumulative
     return Fill(

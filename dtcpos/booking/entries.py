@@ -47,9 +47,13 @@ def adopted(held: Position | None, found: Break, *, time: datetime) -> list[Fill
     """Return the adjustments that make what we hold what the server states.
 
     Lots we lack come in at the price that makes our average the server's; lots the server no longer has go out at a
-    price nobody knows, so their profit is unknown.
+    price nobody knows, so their profit is unknown. `held` is what we hold now, which may have changed since the break
+    was found. Prices are display prices, as those of the break are.
     """
-    key, ours, theirs = found.key, found.held_quantity, found.reported_quantity or Decimal(0)
+    ours = Decimal(0) if held is None else held.signed_quantity
+    key, theirs = found.key, found.reported_quantity or Decimal(0)
+    if ours == theirs:
+        return []
     keeps_side = bool(ours) and bool(theirs) and (ours > 0) == (theirs > 0)
     steps: list[tuple[Decimal, Decimal | None]] = []
     if keeps_side and abs(theirs) > abs(ours):

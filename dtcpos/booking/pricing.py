@@ -7,10 +7,15 @@ fill is booked, and never into the ledger.
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
 from attrs import evolve
 
 from dtcpos.booking.book import EXACT
 from dtcpos.model import Fill, Instrument
+
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_WIRE_STEP = Decimal("1E-12")
 
 
 def priced(fill: Fill, instrument: Instrument | None) -> Fill:
@@ -28,3 +33,11 @@ def priced(fill: Fill, instrument: Instrument | None) -> Fill:
     if commission is fill.commission and price is fill.price:
         return fill
     return evolve(fill, commission=commission, price=price)
+
+
+def wire_price(display: Decimal | None, instrument: Instrument | None) -> Decimal | None:
+    """Return the wire's price for one a person writes, rounded half-even to 12 decimals where it has no last digit."""
+    if display is None or instrument is None or instrument.multiplier == 1:
+        return display
+    wire = _WIDE.divide(display, instrument.multiplier)
+    return wire if EXACT.multiply(wire, instrument.multiplier) == display else wire.quantize(_WIRE_STEP, context=_WIDE)

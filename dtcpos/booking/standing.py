@@ -27,8 +27,10 @@ def standing(
     fresh_for_s: float = FRESH_FOR_S,
 ) -> tuple[Status, str]:
     """Return the status of an open position and the reason for it, in words."""
-    if breaks:
-        return Status.BREAK, _broken(breaks[0])
+    # A break that our own quantity has since caught up with waits for the next comparison to say so.
+    standing_breaks = [each for each in breaks if _still_differs(each, position)]
+    if standing_breaks:
+        return Status.BREAK, _broken(standing_breaks[0], position)
     if verification is None or verification.agreed_at is None:
         return Status.UNVERIFIED, _never(verification, account)
     if verification.agreed_quantity != position.signed_quantity:
@@ -43,11 +45,15 @@ def standing(
     return Status.VERIFIED, "agreed with the server"
 
 
-def _broken(found: Break) -> str:
+def _still_differs(found: Break, position: Position) -> bool:
+    return found.kind == "average_price" or found.reported_quantity != position.signed_quantity
+
+
+def _broken(found: Break, position: Position) -> str:
     theirs = "nothing" if not found.reported_quantity else f"{found.reported_quantity:f}"
     if found.kind == "average_price":
         return f"the server's average is {found.reported_average:f}, ours {found.held_average:f}"
-    return f"the server holds {theirs}, the ledger {found.held_quantity:f}"
+    return f"the server holds {theirs}, the ledger {position.signed_quantity:f}"
 
 
 def _never(verification: Verification | None, account: Account | None) -> str:
@@ -65,6 +71,9 @@ def _stale(links: Iterable[Link], agreed_at: datetime, now: datetime, fresh_for_
             if (now - agreed_at) <= timedelta(seconds=fresh_for_s):
                 return ""
             reason = "the link was closed"
+            continue
+        if link.state == "gone":
+            reason = "the process that held the link is gone"
             continue
         if link.state == "lost" or link.last_heard_at is None:
             reason = "the link is down"

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from attrs import evolve
+
 from dtcpos.booking import standing
 from dtcpos.cli.keys import position_json
-from dtcpos.model import Break, Status
+from dtcpos.model import Break, Link, Status
 from dtcpos.settings import Settings
-from dtcpos.store import Holding, LedgerReader, Selection
+from dtcpos.store import Holding, LedgerReader, Selection, is_running
 
 
 class Standing(NamedTuple):
@@ -29,7 +31,7 @@ class Standing(NamedTuple):
 def standings(reader: LedgerReader, selection: Selection, settings: Settings, now: datetime) -> list[Standing]:
     """Return the open positions selected, by mode, account and symbol."""
     accounts = {account.account: account for account in reader.accounts()}
-    links = reader.links()
+    links = [_as_it_is(link) for link in reader.links()]
     found = []
     for holding in sorted(reader.positions(selection), key=lambda holding: holding.position.key):
         status, reason = standing(
@@ -43,6 +45,13 @@ def standings(reader: LedgerReader, selection: Selection, settings: Settings, no
         )
         found.append(Standing(holding, status, reason, now))
     return found
+
+
+def _as_it_is(link: Link) -> Link:
+    """Return the link, gone if its process is: one that was killed could not say so."""
+    if link.state in ("closed", "lost") or is_running(link.holder_pid):
+        return link
+    return evolve(link, state="gone")
 
 
 def unheld_breaks(reader: LedgerReader, selection: Selection, found: Iterable[Standing]) -> list[Break]:

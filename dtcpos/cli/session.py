@@ -149,7 +149,7 @@ def session(
             capture=wishes.capture,
             encodings=_manners(wishes.encoding or wanted.encoding),
         )
-        with following(keeper):
+        with following(keeper), signals_restored():
             yield follower, keeper
 
 
@@ -188,6 +188,17 @@ def _password(username: str) -> str:
             raise UsageError(f"no password for {username!r}: set DTCPOS_PASSWORD, or run on a terminal to be asked")
         password = str(typer.prompt("Password", hide_input=True, err=True))
     return password
+
+
+@contextmanager
+def signals_restored() -> Iterator[None]:
+    """Give Ctrl-C and a polite kill back their meaning after a session, so that a prompt can be left."""
+    stops = (signal.SIGINT, signal.SIGTERM)
+    try:
+        yield
+    finally:
+        for stop in stops:
+            signal.signal(stop, signal.default_int_handler if stop is signal.SIGINT else signal.SIG_DFL)
 
 
 def stop_asked() -> Callable[[], bool]:

@@ -124,10 +124,7 @@ def _place_position(state: OlderState, account: str, mode: str, into: Placing) -
 def _carried(state: OlderState, account: str, entered: datetime, into: Placing) -> Fill:
     assert state.signed_quantity is not None
     quantity = abs(state.signed_quantity)
-    price = state.entry_price
-    instrument = into.posting.instruments.get(state.symbol)
-    if price is not None and instrument is not None and instrument.multiplier != 1:
-        price = EXACT.divide(price, instrument.multiplier)
+    price = wire_price(state.entry_price, into.posting.instruments.get(state.symbol))
     stated = (state.signed_quantity.normalize(), None if price is None else price.normalize(), entered.timestamp())
     return Fill(
         account=account,

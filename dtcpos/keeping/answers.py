@@ -13,7 +13,7 @@ from enum import StrEnum
 from attrs import evolve
 
 from dtcpos.booking import KEPT, adopted, close_out, flat
-from dtcpos.booking.book import EXACT
+from dtcpos.booking.pricing import wire_price
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Break, Fill, Verification
@@ -66,7 +66,10 @@ def answer_break(
     repository.answer_break(found.id, str(answer), moment)
     verification = Verification(key=found.key, compared_at=moment, outcome=kept_words(found))
     if answer is Answer.ADOPT:
-        verification = evolve(verification, outcome="agreed", agreed_quantity=after.signed_quantity, agreed_at=moment)
+        # The server agreed when it stated this, which may have been long before the answer.
+        verification = evolve(
+            verification, outcome="agreed", agreed_quantity=after.signed_quantity, agreed_at=found.found_at
+        )
     repository.put_verification(verification)
     entry = changed(found.key, moment, f"break {answer}", position_text(held), position_text(after), None)
     repository.add_journal([evolve(entry, reason=reason)])
@@ -77,14 +80,12 @@ def answer_break(
 def _entries(
     posting: Posting, found: Break, answer: Answer, price: Decimal | None, reason: str, moment: datetime
 ) -> list[Fill]:
-    held = posting.positions.get(found.key)
+    held, instrument = posting.positions.get(found.key), posting.instruments.get(found.key.symbol)
     match answer:
         case Answer.ADOPT:
-            return [evolve(fill, reason=reason) for fill in adopted(held, found, time=moment)]
+            fills = adopted(held, found, time=moment)
+            return [evolve(fill, price=wire_price(fill.price, instrument), reason=reason) for fill in fills]
         case Answer.CLOSE if held is not None:
-            instrument = posting.instruments.get(found.key.symbol)
-            if price is not None and instrument is not None and instrument.multiplier != 1:
-                price = EXACT.divide(price, instrument.multiplier)
-            return [close_out(held, price=price, time=moment, reason=reason)]
+            return [close_out(held, price=wire_price(price, instrument), time=moment, reason=reason)]
         case _:
             return []

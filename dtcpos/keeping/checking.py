@@ -8,6 +8,7 @@ a quiet period, a second whole answer to a targeted question, and never from sil
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,6 +28,8 @@ from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, Verifie
 QUIET_S = 2.0
 # An account that trades without a pause is compared all the same.
 _QUIET_S_MAX = 10.0
+# So often fills may put a verdict off; then an account that trades without a pause gets one all the same.
+_LOOKS_MAX = 5
 # A restart may find executions that the last session was told and lost; a day covers every clock that is set wrong.
 _HISTORY_MARGIN = timedelta(days=1)
 # Carried in while history could not be asked: a later history may tell the same lots as executions.
@@ -59,6 +62,8 @@ class Checking:
         self._recheck_at: dict[str, float] = {}
         self._recheck_since: dict[str, float] = {}
         self._being_rechecked: set[str] = set()
+        self._second_look: set[str] = set()
+        self._looks: Counter[str] = Counter()
         self._awaiting_verdict: set[str] = set()
         self._unconfirmed: set[PositionKey] = set()
         self._agreed_now: set[PositionKey] = set()
@@ -106,7 +111,9 @@ class Checking:
         """Ask again about every account whose quiet period has passed."""
         for account in [name for name, due in self._recheck_at.items() if now >= due]:
             self._forget_recheck(account)
-            self._being_rechecked.add(account)
+            if account in self._second_look:
+                self._second_look.discard(account)
+                self._being_rechecked.add(account)
             self._ask_history(account, moment)
             self._sync.ask_positions(account)
 
@@ -116,8 +123,21 @@ class Checking:
             if isinstance(update, FillUpdate):
                 key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
                 self._unconfirmed.add(key)
-                self._agreed_now.discard(key)
                 self._recheck_later(key.account, now)
+                if self._looks[key.account] < _LOOKS_MAX:
+                    # What was asked before this fill cannot convict what is held after it.
+                    self._looks[key.account] += 1
+                    self._being_rechecked.discard(key.account)
+        self._forget_agreements(updates)
+
+    def _forget_agreements(self, updates: Iterable[Update]) -> None:
+        """Forget what the server agreed with before these fills, even where a quantity comes back to it."""
+        for update in updates:
+            if isinstance(update, FillUpdate):
+                key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
+                self._agreed_now.discard(key)
+                if key in self._verifications:
+                    self._verifications[key] = evolve(self._verifications[key], agreed_quantity=None)
 
     def history_ended(self, ended: Ended, moment: datetime) -> list[Update]:
         """Book a whole batch of history; note it where it did not come."""
@@ -125,7 +145,9 @@ class Checking:
         self._told_history.discard(ended.account)
         if ended.outcome is Outcome.COMPLETE:
             self._told_history.add(ended.account)
-            updates += self._posting.post_history(ended.account, ended.fills, now=moment)
+            posted = self._posting.post_history(ended.account, ended.fills, now=moment)
+            self._forget_agreements(posted)
+            updates += posted
             updates += self._gaps.look(ended.account, ended.fills, contacts=self._contacts)
             account = self._posting.accounts[ended.account]
             self._posting.put_account(evolve(account, last_sync_at=moment))
@@ -146,14 +168,17 @@ class Checking:
         held = {key.symbol: each for key, each in self._posting.positions.items() if key.account == ended.account}
         is_trusted = account.snapshots_trusted or _confirms(held, reported)
         absent = set() if is_trusted else held.keys() - reported.keys()
-        symbols = sorted((held.keys() | reported.keys()) - absent)
+        broken = {key.symbol for key in self._breaks if key.account == ended.account}
+        symbols = sorted((held.keys() | reported.keys() | broken) - absent)
         differing = [symbol for symbol in symbols if self._compared(symbol, account.account, held, reported, moment)]
         if differing and ended.account not in self._being_rechecked:
             # One more whole answer before any verdict: an execution may be on its way.
+            self._second_look.add(ended.account)
             self._recheck_at.setdefault(ended.account, now)
             return updates
         self._being_rechecked.discard(ended.account)
         self._awaiting_verdict.discard(ended.account)
+        self._looks.pop(ended.account, None)
         for symbol in symbols:
             if symbol in differing:
                 updates += self._differs(account.account, symbol, held.get(symbol), reported.get(symbol), moment)
@@ -242,6 +267,9 @@ class Checking:
         answer = _ANSWERS.get(self._policy)
         if answer is None or (answer is Answer.CLOSE and found.kind != "missing_there"):
             return []
+        if answer is Answer.ADOPT and found.kind == "average_price":
+            # No adjustment of lots makes one average into another.
+            return []
         updates = answer_break(
             self._repository,
             self._posting,
@@ -281,6 +309,9 @@ class Checking:
         self._meet(key, moment)
         self._unconfirmed.discard(key)
         updates: list[Update] = []
+        kept = self._kept.pop(key, None)
+        if kept is not None and kept.id is not None:
+            self._repository.end_keep(kept.id)
         broken = self._breaks.pop(key, None)
         if broken is not None and broken.id is not None:
             self._repository.answer_break(broken.id, _AGREED, moment)

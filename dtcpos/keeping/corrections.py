@@ -6,15 +6,15 @@ transaction of the repository, which the caller may roll back to see only what w
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from attrs import evolve, frozen
 
 from dtcpos.booking import close_out, flat
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.entries import synthetic_id
+from dtcpos.booking.pricing import wire_price
 from dtcpos.errors import UsageError
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.orders import Orders
@@ -25,6 +25,14 @@ from dtcpos.updates import TradeUpdate, Update
 
 CLOSE, ADD, REPLACE, VOID, UNDO = "close", "fix add", "fix replace", "fix void", "undo"
 BY_PERSON = (CLOSE, ADD, REPLACE, VOID)
+
+
+# A person's clock may be a little ahead of this machine's.
+_AHEAD_MAX = timedelta(minutes=5)
+
+
+def _clock(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 @frozen(kw_only=True)
@@ -59,6 +67,10 @@ class Corrections:
         held = self._posting.positions.get(key)
         if held is None:
             raise UsageError(f"nothing is held in {' '.join(key)}; `dtcpos positions` lists what is")
+        if held.entry_time is not None and time < held.entry_time:
+            entered = _clock(held.entry_time)
+            raise UsageError(f"{_clock(time)} is before the position was entered, {entered}; correct --time")
+        self._refuse_future(time)
         if quantity is not None and not 0 < quantity <= abs(held.signed_quantity):
             raise UsageError(f"cannot close {quantity:f} of {abs(held.signed_quantity):f} lots; give a part of them")
         closing = close_out(held, price=self._wire_price(symbol, price), time=time, reason=reason)
@@ -73,6 +85,7 @@ class Corrections:
     ) -> Correction:
         """Add an execution nobody told us of; the same one again changes nothing."""
         self._key(account, symbol)
+        self._refuse_future(time)
         wire_price = self._wire_price(symbol, price)
         added = Fill(
             account=account,
@@ -150,6 +163,10 @@ class Corrections:
                     standing[each] = (entry.fill_id, below)
         return standing
 
+    def _refuse_future(self, time: datetime) -> None:
+        if time > self._now + _AHEAD_MAX:
+            raise UsageError(f"{_clock(time)} is in the future; an execution has happened, so correct --time")
+
     def _key(self, account: str, symbol: str) -> PositionKey:
         if account not in self._posting.accounts:
             known = ", ".join(sorted(self._posting.accounts)) or "none yet"
@@ -157,10 +174,7 @@ class Corrections:
         return self._posting.key_of(account, symbol)
 
     def _wire_price(self, symbol: str, price: Decimal | None) -> Decimal | None:
-        instrument = self._posting.instruments.get(symbol)
-        if price is None or instrument is None or instrument.multiplier == 1:
-            return price
-        return EXACT.divide(price, instrument.multiplier)
+        return wire_price(price, self._posting.instruments.get(symbol))
 
     def _current(self, fill_id: int) -> Fill:
         found = self._repository.fills([fill_id])
@@ -192,6 +206,14 @@ class Corrections:
         fill_id, updates = self._posting.post_correction(before, after, now=self._now)
         return self._written(cause, key, held, updates, fill_id, after.reason)
 
+    def _settle_breaks(self, key: PositionKey, after: Position) -> None:
+        """End the breaks about a key that an entry has brought to what the server stated."""
+        for found in self._repository.open_breaks():
+            reached = found.key == key and after.signed_quantity == (found.reported_quantity or 0)
+            if reached and found.kind != "average_price":
+                assert found.id is not None
+                self._repository.answer_break(found.id, "corrected", self._now)
+
     def _written(
         self, cause: str, key: PositionKey, before: Position, updates: list[Update], fill_id: int | None, reason: str
     ) -> Correction:
@@ -199,6 +221,7 @@ class Corrections:
         orders = Orders(self._repository, self._posting)
         orders.concern(key)
         orders.write(updates)
+        self._settle_breaks(key, after)
         entry_id = None
         if fill_id is not None:
             entry = changed(key, self._now, cause, position_text(before), position_text(after), fill_id)

@@ -52,7 +52,7 @@ class Orders:
     def _read_told(self) -> None:
         for update, moment in self._told.values():
             if (order := order_of(update, received_at=moment)) is not None:
-                self._put(order)
+                self._put(_filled_in(order, self._working.get(_name(order))))
         self._told.clear()
 
     def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
@@ -108,6 +108,25 @@ class Orders:
             self._working[name] = order
         else:
             self._working.pop(name, None)
+
+
+def _filled_in(order: WorkingOrder, known: WorkingOrder | None) -> WorkingOrder:
+    """Take from what is known what an update leaves out: rejections need to name little more than the order."""
+    if known is None:
+        return order
+    return evolve(
+        order,
+        side=order.side or known.side,
+        order_type=order.order_type or known.order_type,
+        status=order.status or known.status,
+        price1=known.price1 if order.price1 is None else order.price1,
+        price2=known.price2 if order.price2 is None else order.price2,
+        quantity=known.quantity if order.quantity is None else order.quantity,
+        filled_quantity=known.filled_quantity if order.filled_quantity is None else order.filled_quantity,
+        symbol=order.symbol or known.symbol,
+        parent_order_id=order.parent_order_id or known.parent_order_id,
+        oco_order_id=order.oco_order_id or known.oco_order_id,
+    )
 
 
 def _name(order: WorkingOrder) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dtcpos.dtc import (
     DEPTH_TYPES,
@@ -305,7 +305,8 @@ class Session:
                 return self._accounts(ended, moment)
             case Topic.HISTORY:
                 self._quotes.write_extremes()
-                updates = self.checking.history_ended(ended, moment)
+                followed = tuple(fill for fill in ended.fills if self.wants.follows(fill.account))
+                updates = self.checking.history_ended(evolve(ended, fills=followed), moment)
                 self._backfilled += sum(isinstance(update, FillUpdate) for update in updates)
                 return updates
             case Topic.POSITIONS:

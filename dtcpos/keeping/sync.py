@@ -226,6 +226,9 @@ class Sync:
             # Some servers answer for every account, one whole batch each, under the one id.
             for collected in (request.numbers, request.contents, request.unusable, request.places):
                 collected.clear()
+        if total and number in request.numbers:
+            # Told twice: once is enough.
+            return []
         if not _EMPTY[type(message)](message):
             _keep(request, message, received_at)
         elif number <= 1 and total <= 1:

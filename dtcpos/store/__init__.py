@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dtcpos.store.audit import AuditReader, StoredPosition, StoredTrade
-    from dtcpos.store.lock import WriterLock
+    from dtcpos.store.lock import WriterLock, is_running
     from dtcpos.store.nouns import EVERYTHING, ClosedTrade, ExportCursor, Holding, Selection
     from dtcpos.store.reader import LedgerReader
     from dtcpos.store.repository import PositionRepository
@@ -28,6 +28,7 @@ __all__ = [
     "StoredPosition",
     "StoredTrade",
     "WriterLock",
+    "is_running",
     "refined",
 ]
 
@@ -43,6 +44,7 @@ _HOMES = {
     "StoredPosition": "audit",
     "StoredTrade": "audit",
     "WriterLock": "lock",
+    "is_running": "lock",
     "refined": "rows",
 }
 

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
-from dtcpos.store.columns import EXIT, FILL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
+from dtcpos.store.columns import EXIT, FILL, JOURNAL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
 from dtcpos.store.queries import UNREADABLE, LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.rows import (
@@ -63,7 +63,12 @@ _CORRECTIONS: Final = (
     "JOIN fill older ON older.id = newer.supersedes "
     "WHERE newer.supersedes IS NOT NULL AND older.account = ? AND older.symbol = ?"
 )
-_CHECKED: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
+_CHECKED: Final = {
+    "fill": f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id",
+    "resighting": f"SELECT {listed((*SIGHTING, 'checksum'))} FROM resighting ORDER BY fill_id, source",
+    "journal": f"SELECT {listed((*JOURNAL, 'checksum'))} FROM journal ORDER BY id",
+}
+_MIGRATED: Final = "SELECT migration_set, name FROM _sqlite_migrations ORDER BY id"
 _FAULTS_MAX: Final = 100
 
 
@@ -111,7 +116,7 @@ class AuditReader(LedgerReader):
                 self._connection.rollback()
 
     def unreadable(self) -> Iterator[str]:
-        """Yield a line for each table around the ledger that holds a row which cannot be read back."""
+        """Yield a line for each table around the ledger that holds a row which a listing could not read back."""
         readings: dict[str, Callable[[], object]] = {
             "account": self.accounts,
             "instrument": self.instruments,
@@ -120,10 +125,13 @@ class AuditReader(LedgerReader):
             "break_": lambda: self.breaks(only_open=False),
             "link": self.links,
             "journal": lambda: _exhausted(self.journal()),
+            "preference": lambda: self._rows("SELECT key, value FROM preference"),
+            "_sqlite_migrations": lambda: self._nouns(_moment_in, "SELECT applied_at FROM _sqlite_migrations"),
         }
         for table, read in readings.items():
             try:
-                read()
+                with _strictly(self):
+                    read()
             except LedgerCorrupt as error:
                 yield f"table {table}: {error}"
 
@@ -151,12 +159,25 @@ class AuditReader(LedgerReader):
 @contextmanager
 def leniently(ledger: LedgerQueries) -> Iterator[None]:
     """Read text as it stands, whatever its bytes have become, instead of refusing what is no UTF-8."""
+    with _text_read_by(_as_it_stands, ledger):
+        yield
+
+
+@contextmanager
+def _strictly(ledger: LedgerQueries) -> Iterator[None]:
+    """Refuse what is no UTF-8, as every listing does."""
+    with _text_read_by(str, ledger):
+        yield
+
+
+@contextmanager
+def _text_read_by(factory: Callable[[bytes], str], ledger: LedgerQueries) -> Iterator[None]:
     connection = ledger._connection
-    factory, connection.text_factory = connection.text_factory, _as_it_stands
+    before, connection.text_factory = connection.text_factory, factory
     try:
         yield
     finally:
-        connection.text_factory = factory
+        connection.text_factory = before
 
 
 def faults_of(ledger: LedgerQueries) -> list[str]:
@@ -186,12 +207,39 @@ def schema_faults(ledger: LedgerQueries) -> list[str]:
     )
 
 
+def migration_faults(ledger: LedgerQueries) -> list[str]:
+    """Return what the record of migrations says that dtcpos never wrote there."""
+    from dtcpos.store.repository import PositionRepository
+
+    with PositionRepository.in_memory() as fresh:
+        expected = fresh._rows(_MIGRATED)
+    found = _lenient_rows(ledger, _MIGRATED, ())
+    return [] if found == expected else ["table _sqlite_migrations does not say what dtcpos writes there"]
+
+
 def unsound_fills(ledger: LedgerQueries) -> Iterator[int]:
     """Yield the id of every fill whose columns are not what was booked, by its checksum."""
+    for row in _unsound_rows(ledger, "fill"):
+        yield row[0]
+
+
+def unsound_sightings(ledger: LedgerQueries) -> Iterator[tuple[int, str]]:
+    """Yield the fill and the source of every further sighting whose columns are not what was written."""
+    for row in _unsound_rows(ledger, "resighting"):
+        yield row[0], row[1]
+
+
+def unsound_entries(ledger: LedgerQueries) -> Iterator[int]:
+    """Yield the id of every entry of the journal whose columns are not what was written."""
+    for row in _unsound_rows(ledger, "journal"):
+        yield row[0]
+
+
+def _unsound_rows(ledger: LedgerQueries, table: str) -> Iterator[Row]:
     with leniently(ledger):
-        for row in ledger._stream(_CHECKED):
+        for row in ledger._stream(_CHECKED[table]):
             if checksum_of(row[:-1]) != row[-1]:
-                yield row[0]
+                yield row
 
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
@@ -202,6 +250,10 @@ def modes_of(ledger: LedgerQueries) -> dict[str, str]:
 def corrections_of_key(ledger: LedgerQueries, account: str, symbol: str) -> list[tuple[datetime, datetime]]:
     """Return the time of every fill of a key that was replaced or voided, with when that was booked."""
     return ledger._nouns(_correction_of, _CORRECTIONS, (account, symbol))
+
+
+def _moment_in(row: Row) -> datetime:
+    return moment_of(row[0])
 
 
 def _correction_of(row: Row) -> tuple[datetime, datetime]:

@@ -20,6 +20,8 @@ from dtcpos.errors import LedgerLocked, LedgerUnwritable
 
 # Windows locks bytes against reading too, so the byte that is locked lies where no content ever is.
 _BYTE_LOCKED: Final = 0x7FFF_0000
+# The access right that only asks whether a process of Windows has ended.
+_SYNCHRONIZE: Final = 0x0010_0000
 
 
 @frozen(kw_only=True)
@@ -117,6 +119,25 @@ class WriterLock:
         # The holder may be between taking the lock and writing its name.
         by = f"process {holder.pid} since {holder.since}" if holder else "another process"
         return f"ledger {self.ledger} is in use by {by}; stop it or use another --db"
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process of this number runs on this machine."""
+    if sys.platform == "win32":
+        # os.kill would end the process there; a handle can be had of a live one only.
+        from ctypes import windll
+
+        handle = windll.kernel32.OpenProcess(_SYNCHRONIZE, False, pid)
+        if handle:
+            windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 if sys.platform == "win32":

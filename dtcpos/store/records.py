@@ -22,6 +22,7 @@ from dtcpos.model import (
 from dtcpos.store.nouns import ClosedTrade, ExportCursor
 from dtcpos.store.rows import (
     Row,
+    checksum_of,
     decimal_or_none,
     moment_of,
     moment_or_none,
@@ -195,10 +196,10 @@ def link_of(row: Sequence[Any]) -> Link:
     )
 
 
-def journal_row(entry: JournalEntry) -> Row:
-    """Return the row of a journal entry, in the order of `JOURNAL`; its id may be left to the database."""
-    return (
-        entry.id,
+def journal_row(entry: JournalEntry, entry_id: int) -> Row:
+    """Return the row of a journal entry: the columns of `JOURNAL` and their checksum."""
+    row = (
+        entry_id,
         time_text(entry.at),
         entry.cause,
         entry.account,
@@ -208,6 +209,7 @@ def journal_row(entry: JournalEntry) -> Row:
         entry.reason,
         entry.fill_id,
     )
+    return (*row, checksum_of(row))
 
 
 def journal_of(row: Sequence[Any]) -> JournalEntry:

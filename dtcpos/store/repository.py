@@ -89,9 +89,14 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 _INSERT_FILL: Final = insert("fill", (*FILL, "checksum"))
-_INSERT_SIGHTING: Final = insert("resighting", SIGHTING)
-_INSERT_JOURNAL: Final = insert("journal", JOURNAL)
-_UPSERT_POSITION: Final = upsert("open_position", OPEN_POSITION, key=3)
+_INSERT_SIGHTING: Final = insert("resighting", (*SIGHTING, "checksum"))
+_INSERT_JOURNAL: Final = insert("journal", (*JOURNAL, "checksum"))
+# The server agreed with what was held then: any fill since ends that, also one that comes back to the same quantity.
+_UPSERT_POSITION: Final = (
+    f"{upsert('open_position', OPEN_POSITION, key=3)}, agreed_quantity = CASE "
+    "WHEN excluded.fills = open_position.fills AND excluded.cost IS open_position.cost "
+    "AND excluded.signed_quantity = open_position.signed_quantity THEN open_position.agreed_quantity END"
+)
 _DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"
 _OPENED_BY: Final = OPEN_POSITION.index("opened_by")
 _DELETE_TRADED: Final = (
@@ -261,8 +266,13 @@ class PositionRepository(LedgerQueries):
         """Append the entries and return the id of the last one, 0 for none."""
         if not entries:
             return 0
-        self._write(_INSERT_JOURNAL, [journal_row(entry) for entry in entries])
-        return int(self._rows("SELECT max(id) FROM journal")[0][0])
+        if not self._connection.in_transaction:
+            with self._transaction:
+                return self.add_journal(entries)
+        # Numbered here and not by SQLite, because the checksum covers the id too.
+        first = int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM journal")[0][0])
+        self._write(_INSERT_JOURNAL, [journal_row(entry, first + place) for place, entry in enumerate(entries)])
+        return first + len(entries) - 1
 
     def verifications(self) -> dict[PositionKey, Verification]:
         """Return what the last comparison said of every open position."""
@@ -326,6 +336,10 @@ class PositionRepository(LedgerQueries):
         """Record the answer to a break; return 0 if it is unknown or has one already, else 1."""
         sql = "UPDATE break_ SET answer = ?, answered_at = ? WHERE id = ? AND answer = ''"
         return self._write(sql, [(answer, time_text(at), break_id)])
+
+    def end_keep(self, break_id: int) -> None:
+        """End a break settled with `keep`: the server agreed since, and what it says next is new."""
+        self._write("UPDATE break_ SET answer = 'kept until agreed' WHERE id = ? AND answer = 'keep'", [(break_id,)])
 
     def put_orders(self, orders: Sequence[WorkingOrder]) -> None:
         """Store the orders as they were last told."""

@@ -34,8 +34,6 @@ _TIME_RANK: Final = {Source.LIVE: 0, Source.BACKFILL: 1, Source.IMPORT: 2, Sourc
 _CHAIN_RANK: Final = {Source.BACKFILL: 0, Source.LIVE: 1, Source.IMPORT: 2, Source.MANUAL: 3, Source.ADJUSTMENT: 4}
 _BY_A_PERSON: Final = frozenset({Source.MANUAL, Source.ADJUSTMENT})
 
-_CHECKED: Final = "%s\x1f" * len(FILL)
-
 # Fixed width, so that a comparison of texts is a comparison of times.
 _SECOND_WIDTH: Final = len("2026-11-22T14:30:01")
 
@@ -116,8 +114,8 @@ def second_of(moment: datetime) -> datetime:
 
 
 def checksum_of(row: Row) -> int:
-    """Return the checksum a fill's row carries: CRC-32 of its columns as stored, so that a flipped byte shows."""
-    return crc32((_CHECKED % row).encode("utf-8", "surrogatepass"))
+    """Return the checksum a row of the ledger carries: CRC-32 of its columns as stored, so that a flipped byte shows."""
+    return crc32(("%s\x1f" * len(row) % row).encode("utf-8", "surrogatepass"))
 
 
 def fill_row(fill: Fill) -> Row:
@@ -183,8 +181,8 @@ def fill_of(row: Sequence[Any]) -> Fill:
 
 
 def sighting_row(account: str, sighting: Sighting) -> Row:
-    """Return the row of a further sighting of a fill of the account."""
-    return (
+    """Return the row of a further sighting of a fill of the account: the columns of `SIGHTING` and their checksum."""
+    row = (
         sighting.fill_id,
         sighting.source.value,
         account,
@@ -196,6 +194,7 @@ def sighting_row(account: str, sighting: Sighting) -> Row:
         sighting.place,
         time_text(sighting.seen_at),
     )
+    return (*row, checksum_of(row))
 
 
 def sighting_of(row: Sequence[Any]) -> Sighting:

@@ -70,6 +70,7 @@ CREATE TABLE resighting (
     position_after TEXT,
     place INTEGER,
     seen_at TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (fill_id, source)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX resighting_by_execution ON resighting (account, execution_id) WHERE execution_id <> '';
@@ -84,7 +85,8 @@ CREATE TABLE journal (
     before TEXT NOT NULL,
     after TEXT NOT NULL,
     reason TEXT NOT NULL,
-    fill_id INTEGER
+    fill_id INTEGER,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_key ON journal (account, symbol, id);
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -172,7 +173,7 @@ def _fill_ledger(repository: PositionRepository) -> None:
             state="ready",
             last_heard_at=NOW,
             heartbeat_interval_s=10,
-            holder_pid=1,
+            holder_pid=os.getpid(),
             since=NOW,
         )
     )

@@ -220,7 +220,7 @@ def stored_brackets(repository: PositionRepository) -> tuple[object, ...]:
 
 
 def test_booking_leaves_brackets_heat_and_verification_alone(repository: PositionRepository) -> None:
-    """P9, P12: a fill writes what booking knows and nothing else of the row."""
+    """P9, P12: a fill writes what booking knows, and ends the agreement; nothing else of the row."""
     agreed = Verification(key=SIM, agreed_quantity=Decimal(1), agreed_at=at(3), compared_at=at(3), outcome="agreed")
     with repository.transaction():
         repository.put_position(position())
@@ -229,8 +229,8 @@ def test_booking_leaves_brackets_heat_and_verification_alone(repository: Positio
         assert repository.set_initial_risk(SIM, Decimal("9.75")) == 1
         assert repository.put_verification(agreed) == 1
         repository.put_position(position(signed_quantity=Decimal(2), fills=2, opened_by=7))
-    assert stored_brackets(repository) == ("6900", "6840.5", "2026-11-20T12:00:02.000000Z", "1", "9.75")
-    assert repository.verifications() == {SIM: agreed}
+    assert stored_brackets(repository) == ("6900", "6840.5", "2026-11-20T12:00:02.000000Z", None, "9.75")
+    assert repository.verifications() == {SIM: evolve(agreed, agreed_quantity=None)}
     assert repository.positions() == {SIM: position(signed_quantity=Decimal(2), fills=2, opened_by=7)}
 
 
