@@ -112,7 +112,7 @@ class Follower:
         while not self.should_stop():
             self.keeper.speak(encoding, negotiate=negotiate)
             try:
-                lost_because = self._session(address, number=next(sessions))
+                lost_because = self._session(address, number=next(sessions), give_up_at=give_up_at)
             except OSError as error:
                 lost_because = f"cannot reach {address}: {_words(error)}"
             if lost_because is None:
@@ -142,7 +142,7 @@ class Follower:
         while (left := now + pause_s - self.clock()) > 0 and not self.should_stop():
             time.sleep(min(left, 0.1))
 
-    def _session(self, address: Address, *, number: int) -> str | None:
+    def _session(self, address: Address, *, number: int, give_up_at: float | None) -> str | None:
         """Run one connection to its end; None if it ended because we wanted it to, else why it was lost."""
         with (
             closing(_connected(address)) as peer,
@@ -153,6 +153,8 @@ class Follower:
             self.publish(self.keeper.start(now=self.clock()))
             try:
                 while not self._is_over():
+                    if give_up_at is not None and not self.keeper.has_logged_on and self.clock() >= give_up_at:
+                        return f"{address} did not let us log on within {self.timeout_s:g} s"
                     self._send(peer)
                     self._receive(peer, selector, capture)
                 if self.keeper.state in (State.CLOSED, State.FAILED):

@@ -16,7 +16,7 @@ from dtcpos.errors import CannotConnect, ConnectionLost, LogonRefused
 from dtcpos.keeper import PositionKeeper
 from dtcpos.sim import SimulatedServer, parse_dialogue
 from dtcpos.store import PositionRepository
-from dtcpos.updates import FillUpdate, SessionUpdate, SyncedUpdate, Update
+from dtcpos.updates import AlertUpdate, FillUpdate, SessionUpdate, SyncedUpdate, Update
 
 HOME = Address(host="127.0.0.1", port=11099)
 
@@ -191,3 +191,20 @@ def test_pauses_grow_and_stay_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert pauses[0] <= 2
     assert max(pauses) <= 31
     assert pauses[-1] >= 14
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_capture_without_room_does_not_stop_the_bookkeeping(tmp_path: Path) -> None:
+    """N14: the capture is given up with one line; the ledger is kept."""
+    heard, _ = follow(tmp_path / "l.db", SESSION, capture=Path("/dev/full"))
+    assert len([update for update in heard if isinstance(update, FillUpdate)]) == 1
+    assert [update.kind for update in heard if isinstance(update, AlertUpdate)].count("capture") == 1
+
+
+def test_a_server_that_never_answers_is_given_up_in_time(tmp_path: Path) -> None:
+    """S4: --timeout bounds the wait for a logon, whatever the peer does not say."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, PositionRepository.open(tmp_path / "l.db") as repository:
+        port = listener.getsockname()[1]
+        keeper = PositionKeeper(repository)
+        with following(keeper), pytest.raises(CannotConnect, match="did not let us log on within 0.5 s"):
+            follower(keeper, port, [], timeout_s=0.5).run()

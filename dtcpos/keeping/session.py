@@ -49,6 +49,8 @@ Event = Message | Skipped | Closed
 
 # A broken feed repeats itself; a person needs the first few.
 _UNUSABLE_TOLD_MAX = 20
+# Servers newer than we are, or with other interests, say things that are nobody's fault.
+_EXPECTED = frozenset({"unknown type", "not served", "unknown layout", "not finite"})
 
 
 @frozen(kw_only=True)
@@ -268,6 +270,9 @@ class Session:
                 if ended is not None:
                     return [update for each in ended for update in self._ended(each, now, moment)]
                 return self._quotes.receive(event, now, moment)
+            case Skipped() if event.reason not in _EXPECTED:
+                number = "" if event.type is None else f" of type {event.type}"
+                return self._note_unusable(Unusable(f"a message{number}: {event.reason}"))
             case Skipped() | Closed():
                 pass
         return []

@@ -1,35 +1,48 @@
-"""What `connect` makes of its options before there is a connection."""
+"""What the commands that talk to a server leave behind."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import signal
+import subprocess
+import sys
+from datetime import timedelta
 
-import pytest
-
-from dtcpos.cli.session import _feed
-from dtcpos.errors import UsageError
-
-
-def test_a_snapshot_file_is_of_every_symbol_or_of_one(tmp_path: Path) -> None:
-    """`--snapshot-csv PATH` and `SYMBOL=PATH`; an equals sign in a folder's name is no symbol."""
-    folder = tmp_path / "a=b"
-    folder.mkdir()
-    every, one = folder / "all.csv", tmp_path / "mes.csv"
-    every.write_text("1,2,3,4,5,6\n", encoding="ascii")
-    one.write_text("1,2,3,7,8,9\n", encoding="ascii")
-    assert every.stat().st_mtime <= time.time()
-    feed = _feed([str(every), f"MESZ26-CME={one}"])
-    assert feed is not None
-    assert [figures.vwap for symbol in ("MESZ26-CME", "CLF27-NYMEX") if (figures := feed(symbol))] == [7, 4]
-    only = _feed([f"MESZ26-CME={one}"])
-    assert only is not None
-    assert only("CLF27-NYMEX") is None
-    assert _feed([]) is None
+from dtcpos.cli.session import signals_restored, stop_asked
+from dtcpos.model import Link
+from tests.cli.conftest import NOW, Shell
 
 
-@pytest.mark.parametrize("wishes", [["MESZ26-CME="], ["a.csv", "b.csv"], [""]])
-def test_a_file_missing_or_named_twice_is_refused(wishes: list[str]) -> None:
-    """U4: the value and the remedy."""
-    with pytest.raises(UsageError, match="SYMBOL=PATH"):
-        _feed(wishes)
+def test_after_a_session_ctrl_c_means_what_it_always_meant() -> None:
+    """U4: a prompt can be left."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    try:
+        with signals_restored():
+            is_asked = stop_asked()
+            signal.raise_signal(signal.SIGINT)
+            assert is_asked()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
+def test_a_process_that_was_killed_took_its_link_with_it(shell: Shell) -> None:
+    """S3: STALE at once, without waiting for two heartbeats, when the holder is gone."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with shell.writer as repository:
+        for link in repository.links():
+            repository.put_link(
+                Link(
+                    server=link.server,
+                    state="ready",
+                    last_heard_at=NOW,
+                    heartbeat_interval_s=3600.0,
+                    holder_pid=gone.pid,
+                    since=NOW - timedelta(days=1),
+                )
+            )
+    rows = shell("positions", "--json", "--mode", "ALL").json
+    assert "VERIFIED" not in {row["status"] for row in rows}
+    assert "the process that held the link is gone" in {row["status_reason"] for row in rows}

@@ -189,3 +189,32 @@ def test_a_keeper_notices_what_another_process_corrects(tmp_path: object) -> Non
     assert pair.keeper.positions[KEY].cost == 5020
     pair.keeper.stop(now=pair.now)
     pair.repository.close()
+
+
+def test_a_close_lies_between_the_entry_and_now() -> None:
+    """U4: a mistyped time is refused, not turned into a trade of the other side."""
+    pair = held()
+    with pytest.raises(UsageError, match="is before the position was entered"):
+        close(pair.repository, D(5011), time=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(UsageError, match="is in the future"):
+        close(pair.repository, D(5011), time=datetime(2099, 1, 1, tzinfo=UTC))
+
+
+def test_an_entry_that_settles_a_difference_ends_its_break() -> None:
+    """N13: once the ledger holds what the server stated there is nothing left to answer."""
+    terms = "account Sim1\nsymbol MES tick 0.25 value 1.25\n"
+    first = Pair(terms=terms + "history Sim1 BUY 1 MES @ 5000 id E-1 order 1 ago 1h\n").connect().settle()
+    first.keeper.stop(now=first.now)
+    pair = Pair(terms=terms + "held Sim1 MES 2 @ 5001\n", repository=first.repository).connect().settle()
+    assert len(pair.repository.open_breaks()) == 1
+    with pair.repository.transaction():
+        entries(pair.repository).add(
+            "Sim1",
+            "MES",
+            Side.BUY,
+            quantity=D(1),
+            price=D(5002),
+            time=datetime.fromtimestamp(NOON, UTC),
+            reason="missed",
+        )
+    assert pair.repository.open_breaks() == []
