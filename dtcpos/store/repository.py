@@ -94,8 +94,8 @@ _INSERT_JOURNAL: Final = insert("journal", (*JOURNAL, "checksum"))
 # The server agreed with what was held then: any fill since ends that, also one that comes back to the same quantity.
 _UPSERT_POSITION: Final = (
     f"{upsert('open_position', OPEN_POSITION, key=3)}, agreed_quantity = CASE "
-    "WHEN excluded.fills = open_position.fills AND excluded.cost IS open_position.cost "
-    "AND excluded.signed_quantity = open_position.signed_quantity THEN open_position.agreed_quantity END"
+    "WHEN excluded.fills = open_position.fills AND excluded.signed_quantity = open_position.signed_quantity "
+    "THEN open_position.agreed_quantity END"
 )
 _DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"
 _OPENED_BY: Final = OPEN_POSITION.index("opened_by")

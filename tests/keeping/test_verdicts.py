@@ -167,3 +167,10 @@ def test_a_sparse_rejection_leaves_the_bracket_alone() -> None:
     pair.send(sparse).wait(1)
     rows = pair.repository.database.conn.execute("SELECT target_price, stop_price FROM open_position").fetchall()
     assert rows == [("5010", "4996")]
+
+
+def test_a_multiplier_learned_after_the_comparison_changes_no_agreement() -> None:
+    """P5: the same fills in other prices are what the server agreed with."""
+    pair = Pair(terms=SCALED + LONG_ONE).connect().settle()
+    assert pair.keeper.positions[KEY].cost == 5000
+    assert pair.status() is Status.VERIFIED
