@@ -207,6 +207,9 @@ class Trade:
     id: int | None = None
 
 
+RULE_BY_HAND = "set by hand"
+
+
 @frozen(kw_only=True)
 class Account:
     """A trading account, the mode it was put in, and what its snapshots have proved.

@@ -59,8 +59,9 @@ Progress = Callable[[int, int], None]
 class Difference:
     """One thing that is not as it should be.
 
-    `kind` is one of file, table, fill, journal, account, position, trade, order, gap. `id` is the row it is about, where rows
-    have one; `field` what differs, None where the whole row does; `stored` and `replayed` are its two values.
+    `kind` is one of file, table, fill, journal, account, position, trade, order, gap. `id` is the row it is
+    about, where rows have one; `field` what differs, None where the whole row does; `stored` and `replayed` are its
+    two values.
     """
 
     kind: str
@@ -107,6 +108,11 @@ def come_to(
     return Proved(position=position, trades=tuple(trades), gaps=tuple(gaps(ordered, starmap(Correction, corrections))))
 
 
+def _spelt(key: PositionKey) -> str:
+    # A damaged row may hold anything, also in its key.
+    return " ".join(map(str, key))
+
+
 def _is_bookable(fill: Fill) -> bool:
     amounts = (fill.quantity, fill.price, fill.commission, fill.position_after)
     is_finite = all(amount is None or amount.is_finite() for amount in amounts)
@@ -116,7 +122,7 @@ def _is_bookable(fill: Fill) -> bool:
 def compare_position(stored: StoredPosition | None, replayed: Position) -> Iterator[Difference]:
     """Yield how a stored position differs from the replay of its key."""
     key = replayed.key
-    place = f"position {' '.join(key)}"
+    place = f"position {_spelt(key)}"
     if stored is None:
         if not replayed.is_flat:
             text = f"{place} is missing: the ledger gives {_words(replayed.signed_quantity)}"
@@ -139,7 +145,7 @@ def compare_trades(key: PositionKey, stored: Iterable[StoredTrade], replayed: It
     """Yield how the stored trades of a key differ from those of its replay; they are paired by their first fill."""
     expected = {trade.opened_by: trade for trade in replayed}
     for row in stored:
-        place = f"trade {row.id} {' '.join(row.key)}"
+        place = f"trade {row.id} {_spelt(row.key)}"
         faults = [row.fault] if row.fault else []
         for fault in [*faults, *_cannot_be_read(row.unreadable)]:
             yield Difference(kind="trade", key=row.key, id=row.id, text=f"{place} {fault}")
@@ -156,7 +162,7 @@ def compare_trades(key: PositionKey, stored: Iterable[StoredTrade], replayed: It
             )
         yield from _fields("trade", place, row.trade, trade, _TRADE_FIELDS, row_id=row.id)
     for trade in expected.values():
-        text = f"trade {' '.join(key)} from fill {trade.opened_by} to {trade.closed_by} is missing"
+        text = f"trade {_spelt(key)} from fill {trade.opened_by} to {trade.closed_by} is missing"
         yield Difference(kind="trade", key=key, text=text, replayed=trade.realized)
 
 
@@ -238,7 +244,7 @@ def _altered(reader: AuditReader) -> Iterator[Difference]:
 def _projections(reader: AuditReader, unsound: set[int], progress: Progress | None) -> Iterator[Difference]:
     modes, instruments = modes_of(reader), reader.instruments()
     held = {row.key: row for row in stored_positions(reader)}
-    keys = [PositionKey(modes.get(account, ""), account, symbol) for account, symbol in reader.keys()]  # noqa: SIM118 - a ledger is no dict
+    keys = [PositionKey(modes.get(str(account), ""), str(account), str(symbol)) for account, symbol in reader.keys()]  # noqa: SIM118 - a ledger is no dict
     damaged: set[tuple[str, str]] = set()
     for done, key in enumerate(keys):
         if progress is not None:
@@ -249,7 +255,7 @@ def _projections(reader: AuditReader, unsound: set[int], progress: Progress | No
             proved = proved_key(reader, key, unsound, instruments)
         except LedgerCorrupt as error:
             damaged.add(key[1:])
-            yield Difference(kind="fill", key=key, text=f"{' '.join(key)} cannot be proved: {error}")
+            yield Difference(kind="fill", key=key, text=f"{_spelt(key)} cannot be proved: {error}")
             continue
         yield from compare_position(held.pop(key, None), proved.position)
         yield from compare_trades(key, stored_trades(reader, *key[1:]), proved.trades)
@@ -274,10 +280,17 @@ def proved_key(
     return come_to(key, fills, instruments.get(key.symbol), corrections)
 
 
+def _as_found(value: object) -> object:
+    """Return a value as one of any type, which a column of a damaged row may hold whatever its noun says."""
+    return value
+
+
 def _overfilled(reader: AuditReader) -> Iterator[Difference]:
     modes = modes_of(reader)
     for account in sorted(modes):
-        orders = {order.order_id: order for order in reader.orders(account) if order.quantity}
+        found = [order for order in reader.orders(account) if order.quantity]
+        # An id that is no text is a fault of the file, named as such before.
+        orders = {name: order for order in found if isinstance(name := _as_found(order.order_id), str)}
         names = sorted(orders)
         for start in range(0, len(names), _ORDERS_AT_ONCE):
             filled: dict[str, Decimal] = {}
@@ -288,7 +301,7 @@ def _overfilled(reader: AuditReader) -> Iterator[Difference]:
                 order = orders.get(order_id)
                 if order is not None and order.quantity is not None and total > order.quantity:
                     key = PositionKey(modes[account], account, order.symbol)
-                    text = f"order {order_id} of {' '.join(key)} is for {order.quantity:f}, its fills are {total:f}"
+                    text = f"order {order_id} of {_spelt(key)} is for {order.quantity:f}, its fills are {total:f}"
                     yield Difference(kind="order", key=key, text=text, stored=order.quantity, replayed=total)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -35,7 +35,17 @@ from dtcpos.dtc import (
     SecurityDefinitionResponse,
     SecurityDefinitionResponseV2,
 )
-from dtcpos.model import Fill, Instrument, Mode, ReportedPosition, Side, Source, WorkingOrder
+from dtcpos.model import (
+    RULE_BY_HAND,
+    Account,
+    Fill,
+    Instrument,
+    Mode,
+    ReportedPosition,
+    Side,
+    Source,
+    WorkingOrder,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nothing that trades over this protocol is older, and a date further off is a broken field, not an appointment.
@@ -52,6 +62,7 @@ _FLOAT32_DIGITS_MAX = 11
 _SIDES: dict[int, Side] = {BuySell.BUY: Side.BUY, BuySell.SELL: Side.SELL}
 _FILLED = (OrderUpdateReason.ORDER_FILLED, OrderUpdateReason.ORDER_FILLED_PARTIALLY)
 _SIM_WORDS = ("sim", "demo", "paper")
+_BY_SETTINGS = "settings: "
 
 
 @frozen
@@ -309,15 +320,32 @@ def mode_of(account: str, rules: Mapping[str, str]) -> tuple[str, str]:
     sim, demo or paper in any case are SIM, and the rest are LIVE: no field of the protocol states it.
     """
     if account in rules:
-        return rules[account].upper(), f"settings: {account}"
+        return rules[account].upper(), f"{_BY_SETTINGS}{account}"
     for pattern, mode in rules.items():
         if fnmatchcase(account, pattern):
-            return mode.upper(), f"settings: {pattern}"
+            return mode.upper(), f"{_BY_SETTINGS}{pattern}"
     lowered = account.lower()
     for word in _SIM_WORDS:
         if word in lowered:
             return Mode.SIM, f"name contains {word!r}"
     return Mode.LIVE, "no rule says otherwise"
+
+
+def outdated_modes(accounts: Iterable[Account], rules: Mapping[str, str]) -> str:
+    """Return one line about the accounts that `rules` put in another mode than they are kept in; empty for none.
+
+    An account keeps the mode of the day it was first seen. One that a person set by hand is not spoken of.
+    """
+    moved = []
+    for known in sorted(accounts, key=lambda account: account.account):
+        mode, rule = mode_of(known.account, rules)
+        if rule.startswith(_BY_SETTINGS) and mode != known.mode and known.rule != RULE_BY_HAND:
+            moved.append((known, mode))
+    if not moved:
+        return ""
+    words = ", ".join(f"{known.account} in {mode} (kept in {known.mode})" for known, mode in moved)
+    first, mode = moved[0]
+    return f"the settings put {words}; run `dtcpos accounts set {first.account} {mode}` to move an account"
 
 
 def _number(value: float | None) -> Decimal | None:

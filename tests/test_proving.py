@@ -91,6 +91,15 @@ def test_missing_and_needless_rows_are_named() -> None:
     assert invented.text == "trade 9 SIM Sim1 MESZ26-CME follows from no fill of the ledger"
 
 
+def test_a_key_that_is_no_text_is_no_crash() -> None:
+    """N15: a broken record may hold anything in any column, also where the schema allows text only."""
+    key = PositionKey(None, b"Sim1", 5)  # type: ignore[arg-type]
+    (found,) = compare_position(StoredPosition(key=key, opened_by=1, position=None, fault="cannot be read"), flat(KEY))
+    assert found.kind == "position"
+    (trade,) = compare_trades(KEY, [StoredTrade(id=1, key=key, opened_by=None, trade=None, fault="cannot be read")], [])
+    assert trade.text == "trade 1 None b'Sim1' 5 cannot be read"
+
+
 def test_a_trade_under_another_mode_is_named() -> None:
     """M2: a trade goes with its account."""
     (trade,) = come_to(KEY, fills("+1 @ 5000, -1 @ 5010"), None).trades
@@ -137,6 +146,9 @@ def test_a_ledger_that_was_kept_proves() -> None:
         ("DELETE FROM open_position WHERE symbol = 'MNQ'", "position", "is missing: the ledger gives -1"),
         ("UPDATE trade SET realized = '23'", "trade", "realized is 23, the ledger gives 22"),
         ("UPDATE trade SET mfe = '1'", "trade", "mfe is 1, the ledger gives"),
+        ("UPDATE open_position SET cost = 'NaN' WHERE symbol = 'MES'", "position", "cost is NaN, the ledger gives"),
+        ("UPDATE trade SET exit_time = replace(exit_time, 'T', 'U')", "trade", "is not written as dtcpos writes it"),
+        ("UPDATE open_position SET entry_time = replace(entry_time, 'T', 'd')", "position", "is not written as dtcpos"),
         ("UPDATE trade SET exit_time = 'noon'", "trade", "cannot be read"),
         ("UPDATE trade SET symbol = 'MEX'", "trade", "MEX follows from no fill"),
         ("UPDATE trade SET mode = 'LIVE'", "trade", "another mode"),
@@ -170,6 +182,56 @@ def test_a_damaged_fill_is_named_and_its_key_left_unproved() -> None:
     first, second = proof(pair)
     assert (first.kind, first.id) == ("fill", 1)
     assert second.text == "SIM Sim1 MES cannot be proved: fill 1 is damaged; restore a backup"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "kind", "words"),
+    [
+        ("journal", "reason = 'flipped' WHERE id = 2", "journal", "journal 2 is not what was written"),
+        ("journal", "after = CAST(x'ff' AS TEXT) WHERE id = 1", "journal", "journal 1 is not what was written"),
+        ("journal", "after = CAST(x'ff' AS TEXT) WHERE id = 1", "table", "table journal: "),
+        ("journal", "id = 99 WHERE id = 3", "journal", "journal 99 is not what was written"),
+        ("resighting", "order_id = '9' WHERE fill_id = 1", "fill", "fill 1, what BACKFILL said of it"),
+        ("resighting", "order_id = '9' WHERE fill_id = 1", "fill", "cannot be proved: fill 1 is damaged"),
+    ],
+)
+def test_an_altered_row_beside_the_fills_is_named(table: str, change: str, kind: str, words: str) -> None:
+    """N15: journal and sightings carry a checksum as fills do, and what `history` cannot read is named."""
+    pair = some_trading()
+    assert not proof(pair)
+    (trigger,) = pair.repository.database.conn.execute(
+        f"SELECT sql FROM sqlite_master WHERE name = '{table}_never_updated'"
+    ).fetchone()
+    alter(pair, f"DROP TRIGGER {table}_never_updated")
+    alter(pair, f"UPDATE {table} SET {change}")
+    alter(pair, trigger)
+    found = proof(pair)
+    assert any(each.kind == kind and words in each.text for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("name = '1_first_releasd'", "table _sqlite_migrations does not say what dtcpos writes there"),
+        ("migration_set = 'dtcqos'", "table _sqlite_migrations does not say what dtcpos writes there"),
+        ("applied_at = '2026-1q-22'", "table _sqlite_migrations: "),
+    ],
+)
+def test_an_altered_record_of_migrations_is_named(change: str, words: str) -> None:
+    """N15: the one table that the schema's own tool keeps is read too."""
+    pair = some_trading()
+    alter(pair, f"UPDATE _sqlite_migrations SET {change}")
+    (found,) = proof(pair)
+    assert found.kind == "table"
+    assert found.text.startswith(words)
+
+
+def test_text_that_a_listing_refuses_is_named() -> None:
+    """N15: `accounts` exits 5 over bytes that are no text, so the proof names their table."""
+    pair = some_trading()
+    alter(pair, "UPDATE account SET sync_outcome = CAST(x'ff' AS TEXT) WHERE account = 'Sim1'")
+    (found,) = proof(pair)
+    assert found.text.startswith("table account: ")
 
 
 def test_an_overfilled_order_is_named() -> None:

@@ -14,7 +14,7 @@ from dtcpos.errors import LedgerCorrupt, LedgerError
 from dtcpos.proving import prove
 from dtcpos.rebuilding import Rebuilt, rebuild
 from dtcpos.store import AuditReader, LedgerReader, PositionRepository
-from dtcpos.store.columns import FILL, OPEN_POSITION, TRADE, listed
+from dtcpos.store.columns import FILL, JOURNAL, OPEN_POSITION, SIGHTING, TRADE, listed
 from tests.pair import Pair
 
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
         pair.fill("-1 MES @ 5010", id="a-2", order="2").fill("+1 MES @ 5004", id="a-3", order="3")
         pair.fill("-2 MES @ 5006", id="a-4", order="4").fill("+3 MES @ 5001", id="a-5", order="5")
         pair.perform("order Sim1 6 SELL 2 MES limit 5040", "order Sim1 7 SELL 2 MES stop 4980", "tick MES 4995")
-        pair.fill("-1 MNQ @ 18000", id="b-1", order="8", account="120005").settle()
+        pair.fill("-1 MNQ @ 18000", id="b-1", order="8", account="120005").settle().reconnect().settle()
         assert pair.positions() == ["120005 -1 MNQ @ 18000", "Sim1 +2 MES @ 5001"]
         pair.keeper.stop(now=pair.now)
     return place
@@ -78,6 +78,8 @@ def test_a_right_ledger_is_not_touched(path: Path) -> None:
         "UPDATE open_position SET mae = '0', flags = 'carried' WHERE symbol = 'MNQ'",
         "UPDATE trade SET realized = '900'",
         "UPDATE trade SET realized = '9.0.0', exit_time = '' WHERE id = 1",
+        "UPDATE trade SET exit_time = replace(exit_time, 'T', 'U')",
+        "UPDATE open_position SET entry_time = replace(entry_time, 'T', 'd')",
         "UPDATE trade SET mode = 'LIVE'",
         "UPDATE trade SET opened_by = opened_by + 1000",
         "UPDATE trade SET account = 'Sim7' WHERE id = 2",
@@ -200,6 +202,15 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path) -> None:
         rebuilt(path)
 
 
+_BOOKED = {
+    "fill": FILL,
+    "resighting": SIGHTING,
+    "journal": JOURNAL,
+    "open_position": OPEN_POSITION,
+    "trade": TRADE,
+}
+
+
 def _booked(path: Path) -> dict[str, list[str]] | None:
     """Return what booking made of the ledger, and the ledger itself; None where the file cannot be read.
 
@@ -208,10 +219,7 @@ def _booked(path: Path) -> dict[str, list[str]] | None:
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
     connection.text_factory = bytes
     extremes = {"trade_min_price", "trade_max_price", "mae", "mfe"}
-    tables = {
-        table: [column for column in columns if column not in extremes]
-        for table, columns in {"fill": FILL, "open_position": OPEN_POSITION, "trade": TRADE}.items()
-    }
+    tables = {table: [column for column in columns if column not in extremes] for table, columns in _BOOKED.items()}
     try:
         return {
             table: sorted(map(repr, connection.execute(f"SELECT {listed(columns)} FROM {table} NOT INDEXED")))
@@ -246,3 +254,17 @@ def test_any_flipped_bit_is_found_and_mended_or_refused(path: Path, tmp_path: Pa
         with AuditReader.open(flipped) as reader:
             left = [difference for difference in prove(reader) if difference.kind in ("position", "trade", "file")]
         assert done.left or not left
+
+
+def test_nothing_is_made_from_a_sighting_that_is_damaged(path: Path) -> None:
+    """N15: what a second source said of a fill decides its time and place, so its key is left alone."""
+    connection = sqlite3.connect(path)
+    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'resighting_never_updated'").fetchone()
+    ((fill_id,),) = connection.execute("SELECT min(fill_id) FROM resighting")
+    connection.execute("DROP TRIGGER resighting_never_updated")
+    connection.execute("UPDATE resighting SET order_id = 'x' WHERE fill_id = ?", (fill_id,))
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
+    (left,) = rebuilt(path).left
+    assert f"fill {fill_id} is damaged; restore a backup" in left.text

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtcpos.dtc import HistoricalOrderFillResponse, OrderUpdate, PositionUpdate, SecurityDefinitionResponse
-from dtcpos.model import Fill, ReportedPosition, Side, Source
+from dtcpos.model import RULE_BY_HAND, Account, Fill, ReportedPosition, Side, Source
 from dtcpos.translate import (
     Unusable,
     decimal_of,
@@ -23,6 +23,7 @@ from dtcpos.translate import (
     mode_of,
     moment_of,
     order_of,
+    outdated_modes,
     reported_of,
 )
 
@@ -222,3 +223,24 @@ def test_an_explicit_rule_comes_first() -> None:
     assert mode_of("EVAL-50K-08", rules) == ("SIM", "settings: EVAL-*")
     assert mode_of("EVAL-50K-07", rules) == ("LIVE", "settings: EVAL-50K-07")
     assert mode_of("Sim9", rules)[0] == "LIVE"
+
+
+def test_a_rule_added_later_is_spoken_of() -> None:
+    """M2: an account keeps its first mode, so a rule that would now put it elsewhere is not ignored in silence."""
+
+    def kept(name: str, mode: str, rule: str) -> Account:
+        return Account(account=name, mode=mode, rule=rule, first_seen_at=NOW)
+
+    accounts = [
+        kept("EVAL-2", "LIVE", "no rule says otherwise"),
+        kept("EVAL-1", "LIVE", "settings: EVAL-1"),
+        kept("EVAL-3", "LIVE", RULE_BY_HAND),
+        kept("EVAL-4", "SIM", "no rule says otherwise"),
+        kept("120005", "SIM", "name contains 'sim'"),
+    ]
+    assert outdated_modes(accounts, {"EVAL-*": "sim"}) == (
+        "the settings put EVAL-1 in SIM (kept in LIVE), EVAL-2 in SIM (kept in LIVE); "
+        "run `dtcpos accounts set EVAL-1 SIM` to move an account"
+    )
+    assert outdated_modes(accounts, {"EVAL-1": "LIVE"}) == ""
+    assert outdated_modes(accounts, {}) == ""

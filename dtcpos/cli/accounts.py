@@ -13,7 +13,7 @@ from dtcpos.cli.options import AsJson, Db, ledger_path, mode_word, utc_now
 from dtcpos.cli.render import Column, Table, moment, print_table
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.errors import LedgerMissing, UsageError
-from dtcpos.model import JournalEntry
+from dtcpos.model import RULE_BY_HAND, JournalEntry
 from dtcpos.store import LedgerReader, PositionRepository
 
 app = new_app()
@@ -26,7 +26,6 @@ COLUMNS = (
     Column("OUTCOME"),
     Column("FIRST SEEN", rank=1),
 )
-RULE_BY_HAND = "set by hand"
 
 
 @app.callback(invoke_without_command=True, epilog=examples("dtcpos accounts", "dtcpos accounts set 120005 SIM"))

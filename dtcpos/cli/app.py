@@ -7,7 +7,6 @@ with its traceback only where DTCPOS_DEBUG is set.
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -18,9 +17,9 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from dtcpos._version import __version__
-from dtcpos.cli.faults import abandon_output, say
+from dtcpos.cli.faults import printing, say
 from dtcpos.cli.shape import examples
-from dtcpos.errors import DtcposError, OutputUnwritable
+from dtcpos.errors import DtcposError
 
 # In the order of the help page: the daily commands first.
 COMMANDS = {
@@ -79,8 +78,11 @@ class CommandTree(TyperGroup):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **settings: Any
     ) -> None:
         """Run one command line and exit. The codes are those of `dtcpos.errors`; a wrong command line is 2."""
+        code: Any = 0
         try:
-            code = super().main(args, prog_name or "dtcpos", **settings | {"standalone_mode": False})
+            # Help and version are printed before any command is invoked.
+            with printing():
+                code = super().main(args, prog_name or "dtcpos", **settings | {"standalone_mode": False})
         except DtcposError as error:
             say(str(error))
             code = error.exit_code
@@ -92,19 +94,9 @@ class CommandTree(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a reader that has had enough (`dtcpos tail | head`) is no fault."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            abandon_output()
-            return None
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            abandon_output()
-            raise OutputUnwritable("the disk is full, the output is not complete; free some room") from error
-        return result
+        """Run the command, and see what it printed to its end."""
+        with printing():
+            return super().invoke(ctx)
 
 
 def _show_usage(error: typer.TyperException) -> int:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+
+from dtcpos.errors import OutputUnwritable
 
 
 def say(line: str) -> None:
@@ -15,6 +20,24 @@ def say(line: str) -> None:
 def abandon_output() -> None:
     """Send what is still buffered nowhere: it would fail again when the interpreter closes the stream."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Flush standard output at the end; a reader that has had enough (`dtcpos tail | head`) is no fault.
+
+    Raises OutputUnwritable where the disk under the output is full.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon_output()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        abandon_output()
+        raise OutputUnwritable("the disk is full, the output is not complete; free some room") from error
 
 
 def report_own_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:

@@ -25,15 +25,13 @@ def run_quickly(words: Sequence[str]) -> bool:
     wishes = read_plainly(words)
     if wishes is None:
         return False
-    from dtcpos.cli.faults import abandon_output, say
+    from dtcpos.cli.faults import printing, say
     from dtcpos.cli.listing import list_positions
     from dtcpos.errors import DtcposError
 
     try:
-        list_positions(as_json=True, **wishes)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        abandon_output()
+        with printing():
+            list_positions(as_json=True, **wishes)
     except DtcposError as error:
         say(str(error))
         sys.exit(error.exit_code)

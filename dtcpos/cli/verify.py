@@ -17,22 +17,24 @@ if TYPE_CHECKING:
 
 app = new_app()
 
+# The kinds of difference a rebuild may mend; the others are for a backup, a person or the server.
+_MENDED = frozenset({"file", "position", "trade"})
+
 
 @app.command(epilog=examples("dtcpos verify", "dtcpos verify --json || mail -s 'the ledger needs you' me"))
 def verify(as_json: AsJson = False, db: Db = None) -> None:
     """Replay the whole ledger and name everything that is not as it should be.
 
-    The file's pages and indexes, the checksum of every fill, every open position and trade against the replay of its
-    fills, orders filled beyond their quantity, and executions missing between two whose positions the server stated.
-    Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also while
-    `connect` runs.
+    The file's pages and indexes, the checksum of every fill and journal entry, every open position and trade against
+    the replay of its fills, orders filled beyond their quantity, and executions missing between two whose positions the
+    server stated. Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also
+    while `connect` runs.
     """
-    count = 0
+    kinds: list[str] = []
 
     def counted() -> Iterator[Difference]:
-        nonlocal count
         for difference in differences(ledger_path(db)):
-            count += 1
+            kinds.append(difference.kind)
             yield difference
 
     if as_json:
@@ -40,20 +42,27 @@ def verify(as_json: AsJson = False, db: Db = None) -> None:
     else:
         for difference in counted():
             print(" ".join(difference.text.split()))
-    if count:
-        raise AttentionNeeded(f"{count} difference{'' if count == 1 else 's'}; `dtcpos rebuild` restores projections")
+    if kinds:
+        remedy = "`dtcpos rebuild` restores projections" if _MENDED & {*kinds} else "`dtcpos rebuild` mends none of it"
+        raise AttentionNeeded(f"{len(kinds)} difference{'' if len(kinds) == 1 else 's'}; {remedy}")
     if not as_json:
         print("ok")
 
 
 def differences(path: Path) -> Iterator[Difference]:
-    """Yield what differs, showing on a terminal how far the proof has come; a file that cannot be opened differs."""
+    """Yield what differs, showing on a terminal how far the proof has come.
+
+    A ledger too damaged to be opened differs; a file that is none is refused, as everywhere.
+    """
     from dtcpos.proving import Difference, prove
     from dtcpos.store import AuditReader
+    from dtcpos.store.connection import is_marked
 
     try:
         reader = AuditReader.open(path)
     except LedgerCorrupt as error:
+        if not is_marked(path):
+            raise
         yield Difference(kind="file", text=f"file: {error}")
         return
     with reader:

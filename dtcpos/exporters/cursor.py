@@ -113,7 +113,8 @@ class Cursor:
 
     def begin(self, path: Path, now: datetime) -> Path:
         """Remember which file is going to be written, and return the part file for it."""
-        if path.exists():
+        # A link to nothing is there too: the rename would put the file in the link's place.
+        if path.exists() or path.is_symlink():
             raise UsageError(
                 f"{path} is there already; move it away, or have {{number}} or {{date}} in --output for a new name"
             )

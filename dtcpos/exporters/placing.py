@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -34,19 +35,27 @@ def has_placeholder(template: Path, word: str) -> bool:
 def replacing(path: Path) -> Iterator[IO[str]]:
     """Yield a file that takes the path's place, in one step, when the block ends well.
 
-    Raises OutputUnwritable naming the path.
+    Where the path is a link, what it points to is replaced and the link stays. What is no file, such as a pipe or a
+    device, is written into. Raises OutputUnwritable naming the path.
     """
-    with naming(path), _part_of(path) as out:
-        part = Path(out.name)
-        try:
-            yield out
-            complete(out)
-            part.chmod(0o666 & ~_umask())
-            part.replace(path)
-        except BaseException:
-            out.close()
-            part.unlink(missing_ok=True)
-            raise
+    with naming(path):
+        if _is_special(path):
+            with path.open("w", encoding="utf-8", newline="") as out:
+                yield out
+            return
+        # The part lies beside the link's target, so that the rename stays within a file system.
+        target = Path(os.path.realpath(path))
+        with _part_of(target) as out:
+            part = Path(out.name)
+            try:
+                yield out
+                complete(out)
+                part.chmod(0o666 & ~_umask())
+                part.replace(target)
+            except BaseException:
+                out.close()
+                part.unlink(missing_ok=True)
+                raise
 
 
 @contextmanager
@@ -93,6 +102,14 @@ def naming(path: Path) -> Iterator[None]:
         raise OutputUnwritable(
             f"cannot write {path}: {error.strerror or error}; free some room or choose another --output"
         ) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether something is at the path, links followed, that cannot be replaced by a file."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

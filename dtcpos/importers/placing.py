@@ -15,9 +15,9 @@ from decimal import Decimal
 from attrs import evolve, frozen
 
 from dtcpos.booking import average_price, flat, mark
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.booking.excursions import widest
+from dtcpos.booking.pricing import wire_price
 from dtcpos.importers.older import KIND, OlderState, file_account_of
 from dtcpos.importers.report import Difference, Report, moment_text, number_text
 from dtcpos.keeping.posting import Posting

@@ -26,10 +26,12 @@ from dtcpos.store.rows import (
     moment_of,
     moment_or_none,
     position_of,
+    position_row,
     refined,
     sighting_of,
     time_text,
     trade_of,
+    trade_row,
 )
 
 _Noun = TypeVar("_Noun")
@@ -70,11 +72,13 @@ _CHECKED: Final = {
 }
 _MIGRATED: Final = "SELECT migration_set, name FROM _sqlite_migrations ORDER BY id"
 _FAULTS_MAX: Final = 100
+# A byte may change and the value stay: a time reads the same with another letter between date and clock.
+_MISSPELT: Final = "is not written as dtcpos writes it"
 
 
 @frozen(kw_only=True)
 class StoredPosition:
-    """A row of open_position; `position` is None where its booking cannot be read, and `fault` says why.
+    """A row of open_position; `position` is None where its booking cannot be read; `fault` says what is wrong.
 
     `unreadable` are the columns kept beside the booking that cannot be read.
     """
@@ -88,7 +92,7 @@ class StoredPosition:
 
 @frozen(kw_only=True)
 class StoredTrade:
-    """A row of trade; `trade` is None where its booking cannot be read, and `fault` says why.
+    """A row of trade; `trade` is None where its booking cannot be read; `fault` says what is wrong.
 
     `unreadable` are the columns kept beside the booking that cannot be read.
     """
@@ -244,7 +248,8 @@ def _unsound_rows(ledger: LedgerQueries, table: str) -> Iterator[Row]:
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
     """Return the mode of every account, also where the rest of its row cannot be read."""
-    return dict(_lenient_rows(ledger, "SELECT account, mode FROM account", ()))
+    rows = _lenient_rows(ledger, "SELECT account, mode FROM account", ())
+    return {str(account): str(mode) for account, mode in rows}
 
 
 def corrections_of_key(ledger: LedgerQueries, account: str, symbol: str) -> list[tuple[datetime, datetime]]:
@@ -291,6 +296,8 @@ def _lenient_rows(ledger: LedgerQueries, sql: str, parameters: tuple[Any, ...]) 
 
 def _position_in(row: Row) -> StoredPosition:
     position, fault = _read(position_of, row)
+    if position is not None and _is_misspelt(lambda: position_row(position), row):
+        fault = _MISSPELT
     return StoredPosition(
         key=PositionKey(*row[:3]),
         opened_by=row[OPEN_POSITION.index("opened_by")],
@@ -300,8 +307,20 @@ def _position_in(row: Row) -> StoredPosition:
     )
 
 
+def _is_misspelt(written: Callable[[], Row], row: Row) -> bool:
+    """Return whether a row begins otherwise than the noun read from it would be written."""
+    try:
+        again = written()
+    except (AssertionError, *UNREADABLE):
+        # What booking never makes, such as a number that is none, cannot be written at all.
+        return True
+    return again != row[: len(again)]
+
+
 def _trade_in(row: Row) -> StoredTrade:
     trade, fault = _read(trade_of, row)
+    if trade is not None and _is_misspelt(lambda: trade_row(trade, row[0]), row):
+        fault = _MISSPELT
     return StoredTrade(
         id=row[0],
         key=PositionKey(*row[1:4]),

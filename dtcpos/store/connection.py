@@ -21,6 +21,7 @@ from dtcpos.store.schema import APPLICATION_ID, SCHEMA_VERSION
 BUSY_TIMEOUT_S: Final = 5.0
 # The default of 128 is fewer than the statements the writer keeps warm.
 _STATEMENTS_CACHED: Final = 256
+_MARK_AT: Final = 68
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -29,6 +30,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     The connection begins no transaction by itself. It may be used by another thread than the one that opened it, by
     one at a time.
     """
+    _refuse_directory(path)
     try:
         connection = sqlite3.connect(
             path,
@@ -71,6 +73,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     What a crashed writer left in the `-wal` file is read too. In a folder that cannot be written the shared index of
     the log cannot be made; there the file is read as it is, and only where no log is left that would be missed.
     """
+    _refuse_directory(path)
     _refuse_absent(path)
     try:
         return _read_only(path, immutable=False)
@@ -111,6 +114,11 @@ def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _refuse_directory(path: Path) -> None:
+    if path.is_dir():
+        raise LedgerUnwritable(f"{path} is a directory; name a file, for example {path / 'ledger.db'}, with --db")
 
 
 def _refuse_absent(path: Path) -> None:
@@ -159,10 +167,25 @@ def refusal_of(error: sqlite3.Error, path: Path | str) -> LedgerError | None:
     for prefix, refusal, words in _REFUSALS:
         if name.startswith(prefix):
             return refusal(f"ledger {path} {words} ({error})")
+    # A flipped byte of the header's format number is told under the code of a wrong statement.
+    if "unsupported file format" in str(error):
+        return LedgerCorrupt(f"ledger {path} is damaged in its header; restore a backup ({error})")
     # A text column whose bytes are no UTF-8 any more is found by Python, so SQLite has no code for it.
     if not name and "decode" in str(error):
         return LedgerCorrupt(f"ledger {path} is damaged; run `dtcpos verify`, then restore a backup ({error})")
     return None
+
+
+def is_marked(path: Path) -> bool:
+    """Return whether a file bears the mark of a ledger where its header has it, whatever else is damaged.
+
+    Byte 68 of https://www.sqlite.org/fileformat.html#the_database_header.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(_MARK_AT + 4)[_MARK_AT:] == APPLICATION_ID.to_bytes(4, "big")
+    except OSError:
+        return False
 
 
 def _named(error: sqlite3.Error, path: Path) -> Exception:

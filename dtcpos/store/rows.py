@@ -114,7 +114,7 @@ def second_of(moment: datetime) -> datetime:
 
 
 def checksum_of(row: Row) -> int:
-    """Return the checksum a row of the ledger carries: CRC-32 of its columns as stored, so that a flipped byte shows."""
+    """Return the checksum a ledger's row carries: CRC-32 of its columns as stored, so that a flipped byte shows."""
     return crc32(("%s\x1f" * len(row) % row).encode("utf-8", "surrogatepass"))
 
 

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from dtcpos.booking import mark, replay
 from dtcpos.booking.excursions import too_narrow, widest
-from dtcpos.booking.pricing import priced
+from dtcpos.booking.pricing import priced, wire_price
 from dtcpos.model import Instrument
 from tests.notation import KEY, fill, fills
 
@@ -57,3 +57,21 @@ def test_unknown_excursions_are_no_number() -> None:
     assert {"mae", "mfe"} <= set(too_narrow(evolve(known, mae=None, mfe=None), known))
     assert {"mae", "mfe"} <= set(too_narrow(evolve(unknown, mae=Decimal(-1), mfe=Decimal(1)), unknown))
     assert too_narrow(evolve(known, mae=Decimal("NaN")), known) == ["mae"]
+
+
+@pytest.mark.parametrize(
+    ("display", "multiplier", "wire"),
+    [
+        ("5050.25", "0.01", "505025"),
+        ("5000", "3", "1666.666666666667"),
+        ("5000", "7", "714.285714285714"),
+        ("0.000000000000125", "1000", "0.000000000000000125"),
+        ("-37.63", "1", "-37.63"),
+    ],
+)
+def test_a_display_price_goes_back_to_the_wire(display: str, multiplier: str, wire: str) -> None:
+    """P5: exactly where there is a last digit, else to 12 decimals; never an error of arithmetic."""
+    known = Instrument(symbol=KEY.symbol, multiplier=Decimal(multiplier))
+    assert wire_price(Decimal(display), known) == Decimal(wire)
+    assert wire_price(None, known) is None
+    assert wire_price(Decimal(display), None) == Decimal(display)

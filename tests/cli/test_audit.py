@@ -93,6 +93,37 @@ def test_a_flipped_byte_in_a_fill_is_found_and_not_rebuilt(shell: Shell) -> None
     assert "SIM Sim1 MESZ26-CME was left alone: fill 2 is damaged; restore a backup" in ran.out
 
 
+@pytest.mark.parametrize("content", [b"not a database at all, " * 50, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_a_file_that_is_no_database_is_refused(shell: Shell, content: bytes) -> None:
+    """N14: exit 5 as with every command, and no advice to rebuild what never was a ledger."""
+    shell.path.write_bytes(content)
+    for command in ("verify", "positions", "rebuild"):
+        ran = shell(command, code=5)
+        assert (ran.out, ran.err.count("\n")) == ("", 1)
+        assert "is not a database; restore a backup or name another file with --db" in ran.err
+
+
+@pytest.mark.parametrize("command", [("verify",), ("positions",), ("accounts", "set", "Sim1", "LIVE")])
+def test_a_directory_is_called_one(shell: Shell, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """N14: whoever reads or writes says what is wrong with the path."""
+    ran = shell(*command, "--db", str(tmp_path), code=5)
+    assert ran.err.startswith(f"dtcpos: {tmp_path} is a directory; name a file")
+
+
+def test_a_flipped_byte_in_the_journal_is_found(shell: Shell) -> None:
+    """N15: its checksum differs, and only a backup has the truth."""
+    alter(
+        shell,
+        "DROP TRIGGER journal_never_updated",
+        "UPDATE journal SET after = 'bookee' WHERE id = 3",
+        "CREATE TRIGGER journal_never_updated BEFORE UPDATE ON journal\n"
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a row of journal cannot be updated'); END",
+    )
+    ran = shell("verify", code=6)
+    assert ran.out == "journal 3 is not what was written: its checksum differs; restore a backup\n"
+    assert ran.err == "dtcpos: 1 difference; `dtcpos rebuild` mends none of it\n"
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -111,12 +142,12 @@ def test_progress_is_for_terminals_and_leaves_nothing_behind(monkeypatch: pytest
     assert progress() is None
 
 
-@pytest.mark.parametrize("offset", [0, 20, 100, 110, 2040])
-def test_a_flipped_byte_at_the_beginning_is_found(shell: Shell, offset: int) -> None:
+@pytest.mark.parametrize(("offset", "bit"), [(0, 4), (20, 4), (47, 1), (100, 4), (110, 4), (2040, 4)])
+def test_a_flipped_byte_at_the_beginning_is_found(shell: Shell, offset: int, bit: int) -> None:
     """N15: in the header or in the schema, which every reader needs: exit 6 with one line for what is wrong."""
     alter(shell)
     octets = bytearray(shell.path.read_bytes())
-    octets[offset] ^= 4
+    octets[offset] ^= bit
     shell.path.write_bytes(octets)
     ran = shell("verify", code=6)
     assert ran.out.strip()

@@ -84,3 +84,13 @@ def test_refusals_name_the_value_and_the_remedy(shell: Shell, words: list[str], 
     assert said in ran.err or "No such option" in ran.err
     assert ran.err.count("\n") == 1
     assert shell("export", "fills").out == before
+
+
+def test_a_price_without_an_exact_wire_price(shell: Shell) -> None:
+    """P5: a multiplier of 3 leaves no last digit; the price is rounded and the profit is known."""
+    account, symbol = first_held(shell)
+    shell("instruments", "set", symbol, "--multiplier", "3")
+    closed = shell("close", account, symbol, "--price", "5000", "--reason", "phone", "--json").json
+    (trade,) = closed["trades"]
+    assert trade["exit_price"] is not None
+    assert abs(float(trade["exit_price"]) - 5000) < 1e-9

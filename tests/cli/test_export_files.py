@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from datetime import timedelta
 from decimal import Decimal as D
 from pathlib import Path
@@ -272,3 +273,51 @@ def test_lots(shell: Shell) -> None:
 def test_what_cannot_be_meant_is_refused(shell: Shell, words: tuple[str, ...], says: str) -> None:
     """U4: the value and the remedy, exit 2."""
     assert says in shell("export", *words, code=2).err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights of their own on Windows")
+def test_a_link_stays_and_its_target_is_replaced(shell: Shell, tmp_path: Path) -> None:
+    """N14: what a link points to is what is written, also where it points to nothing yet."""
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "fills.csv", tmp_path / "link.csv"
+    link.symlink_to(target)
+    for _ in range(2):
+        shell("export", "fills", "--output", str(link))
+        assert link.is_symlink()
+        assert len(rows_of(target.read_text(encoding="utf-8"))) == 5
+    assert list(target.parent.iterdir()) == [target]
+    link.unlink()
+    link.symlink_to(tmp_path / "nothing.csv")
+    ran = shell("export", "fills", "--cursor", "nightly", "--output", str(link), code=2)
+    assert "is there already" in ran.err
+    assert link.is_symlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_a_pipe_is_written_into(shell: Shell, tmp_path: Path) -> None:
+    """N14: what waits at the other end gets the rows, and the pipe is still one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # A descriptor that reads and writes keeps the pipe open, so that neither end waits for the other.
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        shell("export", "fills", "--output", str(pipe))
+        assert len(rows_of(os.read(end, 1 << 16).decode())) == 5
+    finally:
+        os.close(end)
+    assert pipe.is_fifo()
+    assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_device_is_written_into(shell: Shell, tmp_path: Path) -> None:
+    """N14: a device is never replaced by a file; a full one is one line and exit 5."""
+    for name, code in (("null", 0), ("full", 5)):
+        device, link = Path("/dev") / name, tmp_path / name
+        # Through a link, so that a mistake replaces the link and not a device of this machine.
+        link.symlink_to(device)
+        ran = shell("export", "fills", "--output", str(link), code=code)
+        assert ran.err.count("\n") == (1 if code else 0)
+        assert link.is_symlink()
+        assert link.is_char_device()
+    assert "cannot write" in ran.err

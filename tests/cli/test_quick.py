@@ -88,3 +88,22 @@ def _without_ages(text: str) -> str:
     # Seconds since something pass between the two runs.
     parts = text.replace(", ", ",\n").splitlines()
     return "\n".join(part for part in parts if "mark_age_s" not in part and "silent for" not in part)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [("positions", "--json"), ("positions",), ("positions", "--help"), ("--version",)])
+def test_a_full_disk_under_any_output_is_said(shell: Shell, words: tuple[str, ...]) -> None:
+    """N14: exit 5 and one line, with the command tree and without it, and before any command is run."""
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "dtcpos", *words],
+            cwd=ROOT,
+            env={**os.environ, "DTCPOS_DB": str(shell.path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr.count("\n")) == (5, 1)
+    assert ran.stderr == "dtcpos: the disk is full, the output is not complete; free some room\n"

@@ -22,6 +22,8 @@ from dtcpos.model import (
     WorkingOrder,
 )
 from dtcpos.store import ExportCursor, PositionRepository
+from dtcpos.store.columns import FILL, JOURNAL, SIGHTING, listed
+from dtcpos.store.rows import checksum_of
 from tests.store.ledgers import LIVE, MES, MNQ, SIM, account, at, entry, fill, fill_small, position, trade
 
 
@@ -418,3 +420,15 @@ def test_another_writer_that_does_not_let_go_is_named(tmp_path, monkeypatch: pyt
                 raise AssertionError
         assert other.data_version() != version
         assert other.preference("mode") == "SIM"
+
+
+def test_every_row_of_the_ledger_carries_its_checksum(repository: PositionRepository) -> None:
+    """N15: CRC-32 over the columns as stored, the id of a journal entry included."""
+    fill_small(repository)
+    with repository.transaction():
+        repository.add_sightings(SIM.account, [sighting(1, Source.BACKFILL), sighting(2, Source.IMPORT)])
+    repository.add_journal([entry(reason="é"), entry("close", reason="stale")])
+    for table, columns in (("fill", FILL), ("resighting", SIGHTING), ("journal", JOURNAL)):
+        rows = list(repository.database.execute(f"SELECT {listed((*columns, 'checksum'))} FROM {table}"))
+        assert rows, table
+        assert all(checksum_of(row[:-1]) == row[-1] for row in rows)
