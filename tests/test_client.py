@@ -206,5 +206,5 @@ def test_a_server_that_never_answers_is_given_up_in_time(tmp_path: Path) -> None
     with socket.create_server(("127.0.0.1", 0)) as listener, PositionRepository.open(tmp_path / "l.db") as repository:
         port = listener.getsockname()[1]
         keeper = PositionKeeper(repository)
-        with following(keeper), pytest.raises(CannotConnect, match="did not let us log on within 0.5 s"):
+        with following(keeper), pytest.raises(CannotConnect, match=r"did not let us log on within 0\.5 s"):
             follower(keeper, port, [], timeout_s=0.5).run()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from dtcpos.model import Position, Trade
+from dtcpos.model import ZERO, Position, Trade
 
 _Held = TypeVar("_Held", Position, Trade)
 
@@ -28,6 +28,20 @@ def widest(stored: _Held, least: _Held) -> _Held:
     narrow = too_narrow(stored, least)
     wider = {name: getattr(stored, name) for name in _SIGNS if name not in narrow}
     return evolve(least, **wider)
+
+
+def same_booking(left: Position, right: Position) -> bool:
+    """Whether two positions are the same but for their excursions."""
+    return _bare(left) == _bare(right)
+
+
+def same_trade(left: Trade, right: Trade) -> bool:
+    """Whether two trades are the same but for their excursions and the id the ledger gave them."""
+    return _bare(evolve(left, id=None)) == _bare(evolve(right, id=None))
+
+
+def _bare(held: _Held) -> _Held:
+    return evolve(held, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
 
 
 def _is_narrower(name: str, stored: Decimal | None, least: Decimal | None) -> bool:

@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 
 from dtcpos.booking import Booking, arranged, assumed, flat, fold, replay, ruled, whole_second, within_second
 from dtcpos.booking.book import EXACT
-from dtcpos.booking.excursions import too_narrow, widest
+from dtcpos.booking.excursions import same_booking, same_trade, too_narrow, widest
 from dtcpos.booking.pricing import priced
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, history_matches, live_match, nameless_match
@@ -40,7 +40,7 @@ from dtcpos.model import (
     Trade,
 )
 from dtcpos.store import PositionRepository
-from dtcpos.translate import mode_of
+from dtcpos.translate import mode_of, outdated_modes
 from dtcpos.updates import AlertUpdate, FillUpdate, TradeUpdate, Update
 
 _Symbol = tuple[str, str]  # account, symbol
@@ -207,8 +207,13 @@ class Posting:
         return row.id, self._write(batch)
 
     def apply_rules(self, *, now: datetime) -> list[Update]:
-        """Bring the instruments known up to date with the settings; a new commission re-books their fills."""
+        """Bring the instruments known up to date with the settings; a new commission re-books their fills.
+
+        Accounts keep their mode; one the settings would put elsewhere now is only spoken of.
+        """
         updates: list[Update] = []
+        if outdated := outdated_modes(self._accounts.values(), self._mode_rules):
+            updates.append(AlertUpdate(kind="accounts", text=outdated))
         for instrument in list(self._instruments.values()):
             updates += self.put_instrument(ruled(instrument, self._instrument_rules), now=now)
         return updates
@@ -237,7 +242,7 @@ class Posting:
 
     def widen(self, positions: Iterable[Position]) -> None:
         """Store open positions whose excursions have grown; one that was booked again since is passed over."""
-        changed = [each for each in positions if _same_booking(each, self._positions.get(each.key, flat(each.key)))]
+        changed = [each for each in positions if same_booking(each, self._positions.get(each.key, flat(each.key)))]
         self._repository.put_positions(changed)
         for position in changed:
             self._positions[position.key] = position
@@ -376,7 +381,7 @@ class Posting:
         stored = self._repository.trades_of_key(account, symbol, after=since)
         updates += self._settle(stored, again.trades, closed_now, now, cause)
         before = self._positions.get(key, flat(key))
-        if not _same_booking(before, again.position):
+        if not same_booking(before, again.position):
             self._hold(again.position)
             causes = [booking.fill.id for booking in again.bookings if booking.fill.id in told]
             entry = changed(
@@ -400,7 +405,7 @@ class Posting:
             instrument = self._instruments.get(trade.key.symbol)
             if before is None:
                 self._repository.add_trades([trade])
-            elif not _same_trade(before, trade):
+            elif not same_trade(before, trade):
                 self._repository.replace_trade(evolve(trade, id=before.id))
             else:
                 if too_narrow(before, trade):
@@ -431,18 +436,3 @@ def _extended(tail: _Tail | None, ordered: Sequence[Fill]) -> _Tail | None:
     if tail is None or tail.second != second:
         return _Tail(second, tuple(latest), is_by_time)
     return _Tail(second, (*tail.fills, *latest), is_by_time and tail.is_by_time)
-
-
-def _same_booking(left: Position, right: Position) -> bool:
-    return _without_extremes(left) == _without_extremes(right)
-
-
-def _without_extremes(position: Position) -> Position:
-    return evolve(position, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
-
-
-def _same_trade(left: Trade, right: Trade) -> bool:
-    def bare(trade: Trade) -> Trade:
-        return evolve(trade, id=None, price_min=None, price_max=None, mae=None, mfe=None)
-
-    return bare(left) == bare(right)

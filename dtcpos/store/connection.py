@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ BUSY_TIMEOUT_S: Final = 5.0
 # The default of 128 is fewer than the statements the writer keeps warm.
 _STATEMENTS_CACHED: Final = 256
 _MARK_AT: Final = 68
+_LOG_ATTEMPTS_MAX: Final = 50
+_LOG_PAUSE_S: Final = 0.1
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -46,7 +49,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             # A fill dirties eight pages, and a commit writes each whole: at half the default size one takes 1.2 times a
             # bare commit instead of 1.3, and groups of fills are as fast.
             connection.execute("PRAGMA page_size = 2048")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_log(connection)
         configure_writer(connection)
     except sqlite3.Error as error:
         connection.close()
@@ -55,6 +58,19 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    # Changing the journal needs the file for itself, and SQLite does not wait for that by its busy timeout.
+    for attempt in range(_LOG_ATTEMPTS_MAX):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or attempt + 1 == _LOG_ATTEMPTS_MAX:
+                raise
+            time.sleep(_LOG_PAUSE_S)
+        else:
+            return
 
 
 def configure_writer(connection: sqlite3.Connection) -> None:

@@ -190,3 +190,12 @@ def test_prices_the_server_saw_while_we_were_away_are_taken_over() -> None:
     pair.perform("tick MES 4985", "tick MES 5004")
     pair.connect().settle()
     assert extremes(pair) == (D(4985), D(5004), D(-15), D(4))
+
+
+def test_a_mode_rule_that_came_too_late_is_said() -> None:
+    """M2: an account keeps its mode until a person moves it, and the settings that disagree do not do so in silence."""
+    pair = Pair().connect().settle()
+    again = Pair(repository=pair.repository, mode_rules={"120005": "SIM"})
+    told = again.keeper.start(now=again.now)
+    (alert,) = [update for update in told if isinstance(update, AlertUpdate)]
+    assert "120005 in SIM (kept in LIVE); run `dtcpos accounts set 120005 SIM`" in alert.text
