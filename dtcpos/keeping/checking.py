@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from attrs import evolve
 
-from dtcpos.booking import carried_in, compare, widened
+from dtcpos.booking import carried_in, compare, reconcile, widened
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
 from dtcpos.keeping.gaps import GapWatch
@@ -170,7 +170,15 @@ class Checking:
         absent = set() if is_trusted else held.keys() - reported.keys()
         broken = {key.symbol for key in self._breaks if key.account == ended.account}
         symbols = sorted((held.keys() | reported.keys() | broken) - absent)
-        differing = [symbol for symbol in symbols if self._compared(symbol, account.account, held, reported, moment)]
+        found = reconcile(
+            {position.key: position for position in held.values()},
+            reported.values(),
+            modes={account.account: account.mode},
+            trusted=[account.account] if is_trusted else [],
+            instruments=self._posting.instruments,
+            found_at=moment,
+        )
+        differing = {each.key.symbol for each in found}
         if differing and ended.account not in self._being_rechecked:
             # One more whole answer before any verdict: an execution may be on its way.
             self._second_look.add(ended.account)
@@ -195,9 +203,8 @@ class Checking:
         """Take a position the server states unasked: agreement proves ours, a difference is asked about."""
         key = self._posting.key_of(report.account, report.symbol)
         held = self._posting.positions.get(key)
-        stated = {report.symbol: report}
-        ours = {} if held is None else {report.symbol: held}
-        if self._compared(report.symbol, report.account, ours, stated, moment) is None:
+        instrument = self._posting.instruments.get(report.symbol)
+        if compare(key, held, report, instrument=instrument, found_at=moment) is None:
             self._unconfirmed.discard(key)
             is_open = any(other.account == report.account for other in self._unconfirmed)
             if not is_open and report.account not in self._awaiting_verdict:
@@ -223,18 +230,6 @@ class Checking:
             return []
         self.unfinished[ended.account, ended.topic] = f"{ended.account}: {ended.words}"
         return [AlertUpdate(kind="sync", text=f"account {ended.account}: {ended.words}")]
-
-    def _compared(
-        self,
-        symbol: str,
-        account: str,
-        held: Mapping[str, Position],
-        reported: Mapping[str, ReportedPosition],
-        moment: datetime,
-    ) -> Break | None:
-        key = self._posting.key_of(account, symbol)
-        instrument = self._posting.instruments.get(symbol)
-        return compare(key, held.get(symbol), reported.get(symbol), instrument=instrument, found_at=moment)
 
     def _differs(
         self, account: str, symbol: str, held: Position | None, report: ReportedPosition | None, moment: datetime
