@@ -12,7 +12,7 @@ from dtcpos.cli.jsonout import write_array
 from dtcpos.cli.options import AsJson, Db, ledger_path, mode_word, utc_now
 from dtcpos.cli.render import Column, Table, moment, print_table
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.errors import LedgerMissing, UsageError
+from dtcpos.errors import UsageError
 from dtcpos.model import RULE_BY_HAND, JournalEntry
 from dtcpos.store import LedgerReader, PositionRepository
 
@@ -86,8 +86,6 @@ def set_mode(
     """Put an account in another mode: its fills, positions and trades go with it, and the journal says so."""
     word = mode_word(mode)
     path = ledger_path(context.obj or db)
-    if not path.exists():
-        raise LedgerMissing(f"no ledger at {path}; `dtcpos connect` makes one, or name it with --db")
     with PositionRepository.open(path, create=False) as repository, repository.transaction():
         known = repository.account(account)
         if known is None:

@@ -15,7 +15,7 @@ from dtcpos.cli.jsonout import dumps, plain
 from dtcpos.cli.keys import moved_position_json, trade_json
 from dtcpos.cli.places import ledger_path, parse_bound, utc_now
 from dtcpos.cli.render import held_text, place, profit
-from dtcpos.errors import LedgerMissing, UsageError
+from dtcpos.errors import UsageError
 from dtcpos.model import Instrument
 from dtcpos.settings import TradingDay
 from dtcpos.store import ClosedTrade, PositionRepository
@@ -40,8 +40,6 @@ def correct(
     if not reason.strip():
         raise UsageError("--reason is empty; say why, whoever reads the journal will want to know")
     path = ledger_path(db)
-    if not path.exists():
-        raise LedgerMissing(f"no ledger at {path}; `dtcpos connect` makes one, or name it with --db")
     done: Correction | None = None
     with PositionRepository.open(path, create=False) as repository:
         try:

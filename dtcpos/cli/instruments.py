@@ -15,7 +15,7 @@ from dtcpos.cli.jsonout import plain, write_array
 from dtcpos.cli.options import AsJson, Db, SymbolFilter, ledger_path, utc_now
 from dtcpos.cli.render import Column, Table, number, print_table
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.errors import LedgerMissing, UsageError
+from dtcpos.errors import UsageError
 from dtcpos.model import JournalEntry
 from dtcpos.store import LedgerReader, PositionRepository
 
@@ -118,8 +118,6 @@ def set_instrument(
         raise UsageError("nothing to set; give --point-value, --tick, --commission or --multiplier")
     sources: dict[str, Any] = {f"{name}_source": USER for name in changes if name != "tick"}
     path = ledger_path(db or context.obj)
-    if not path.exists():
-        raise LedgerMissing(f"no ledger at {path}; `dtcpos connect` makes one, or name it with --db")
     with PositionRepository.open(path, create=False) as repository, repository.transaction():
         now = utc_now()
         known = repository.instrument(symbol) or assumed(symbol, {})

@@ -28,7 +28,7 @@ from dtcpos.cli.session import (
 )
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.standings import Standing, standings
-from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerLocked, LedgerMissing
+from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerLocked
 from dtcpos.model import Break, Status
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection
@@ -74,8 +74,6 @@ def recover(
     is_asking = policy == "ask" or (policy is None and sys.stdin.isatty() and sys.stdout.isatty() and not as_json)
     settings = load_settings(config)
     path = ledger_path(db)
-    if not path.exists():
-        raise LedgerMissing(f"no ledger at {path}; run `dtcpos connect` to start one, or name another with --db")
     soundness = _checked(path)
     backfilled, is_proved = 0, False
     unfinished: tuple[str, ...] = ()
