@@ -14,9 +14,9 @@ from heapq import merge
 from itertools import chain
 
 from dtcpos.booking import arranged, unrealized, whole_second
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.pairing import Inventory, Method, Pair, open_points, pair_up
 from dtcpos.booking.pricing import priced
+from dtcpos.exact import EXACT
 from dtcpos.model import Instrument
 from dtcpos.settings import TradingDay
 from dtcpos.stats import Block, KeyTally, Tally

@@ -256,6 +256,8 @@ class PositionKeeper:
     def _fallen_due(self, events: Iterable[Event], now: float) -> list[Update]:
         updates = self._session.take(events, now) + self._session.fall_due(now)
         if now >= self._refresh_at:
+            if self._lock is not None:
+                self._lock.confirm(now)
             self._session.flush(now)
             self._put_link(now, self._state_word())
         return updates
@@ -267,6 +269,7 @@ class PositionKeeper:
         if self.state is not before:
             if self._session.is_over:
                 with self._repository.transaction():
+                    self._session.flush(now)
                     self._put_link(now, "closed" if self._session.has_logged_off else "lost")
             updates.append(self._told())
         if synced is not None:

@@ -8,80 +8,50 @@ Invariants:
 1. `Fill.quantity` is positive; the side is in `Fill.side`.
 2. A `Position` that is flat holds no cost, and a `Position` that is held has a quantity other than zero.
 3. Where `cost` or `realized` is None, a lot of unknown price is part of it; it never means zero.
+
+The nouns that every execution makes several of are named tuples and the rest attrs classes: made in 0.9 µs against 2.5,
+they take a sixth off the time of a backlog. They are written with keywords all the same.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import NamedTuple
 
 from attrs import frozen
 
-ZERO = Decimal(0)
+from dtcpos.words import ZERO, Action, Direction, Mode, PositionKey, Side, Source, Status, Terms
+
+__all__ = [
+    "RULE_BY_HAND",
+    "ZERO",
+    "Account",
+    "Action",
+    "Break",
+    "Direction",
+    "Fill",
+    "Instrument",
+    "JournalEntry",
+    "Link",
+    "Mark",
+    "Mode",
+    "Position",
+    "PositionKey",
+    "ReportedPosition",
+    "Side",
+    "Sighting",
+    "Snapshot",
+    "Source",
+    "Status",
+    "Terms",
+    "Trade",
+    "Verification",
+    "WorkingOrder",
+]
 
 
-class Mode(StrEnum):
-    """The two modes the rules can decide; a person may name others with `accounts set`."""
-
-    SIM = "SIM"
-    LIVE = "LIVE"
-
-
-class Side(StrEnum):
-    """Side of a fill or an order."""
-
-    BUY = "BUY"
-    SELL = "SELL"
-
-
-class Direction(StrEnum):
-    """Side of a position or a trade."""
-
-    LONG = "LONG"
-    SHORT = "SHORT"
-
-
-class Source(StrEnum):
-    """How a fill came to be known."""
-
-    LIVE = "LIVE"
-    BACKFILL = "BACKFILL"
-    IMPORT = "IMPORT"
-    MANUAL = "MANUAL"
-    ADJUSTMENT = "ADJUSTMENT"
-
-
-class Action(StrEnum):
-    """What a fill did to the position it belongs to."""
-
-    OPENED = "OPENED"
-    INCREASED = "INCREASED"
-    REDUCED = "REDUCED"
-    CLOSED = "CLOSED"
-    REVERSED = "REVERSED"
-
-
-class Status(StrEnum):
-    """How true a position is known to be, worst first."""
-
-    BREAK = "BREAK"
-    UNVERIFIED = "UNVERIFIED"
-    STALE = "STALE"
-    VERIFIED = "VERIFIED"
-
-
-class PositionKey(NamedTuple):
-    """What one position is kept under."""
-
-    mode: str
-    account: str
-    symbol: str
-
-
-@frozen(kw_only=True)
-class Fill:
+class Fill(NamedTuple):
     """One execution, or a person's entry that stands for one.
 
     `price` is the wire's price, None where nobody knows it. `time_is_exact` says that more than the whole second is
@@ -119,8 +89,7 @@ class Fill:
         return self.quantity if self.side is Side.BUY else -self.quantity
 
 
-@frozen(kw_only=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One place where an execution was seen: once per fill and source.
 
     The fields repeat what that source stated, as given; they refine the fill's place in the ledger and never its
@@ -138,8 +107,7 @@ class Sighting:
     place: int | None = None
 
 
-@frozen(kw_only=True)
-class Position:
+class Position(NamedTuple):
     """What is held under one key, flat to flat: the running result of its fills.
 
     `cost` is the sum of quantity times price still open, signed like the quantity; `realized` what partial exits have
@@ -178,8 +146,7 @@ class Position:
         return Direction.LONG if self.signed_quantity > 0 else Direction.SHORT
 
 
-@frozen(kw_only=True)
-class Trade:
+class Trade(NamedTuple):
     """A closed position, flat to flat, in points.
 
     `opened_by` and `closed_by` are the ids of its first and its last fill. `quantity` is the peak, `total_quantity`
@@ -244,16 +211,6 @@ class Instrument:
     point_value_source: str = ""
     multiplier_source: str = ""
     commission_source: str = ""
-
-
-class Terms(NamedTuple):
-    """What a person states about a symbol or a root in the settings; None where nothing is stated."""
-
-    point_value: Decimal | None = None
-    tick: Decimal | None = None
-    multiplier: Decimal | None = None
-    commission: Decimal | None = None
-    currency: str = ""
 
 
 @frozen(kw_only=True)

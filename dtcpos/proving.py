@@ -10,7 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import starmap
@@ -19,18 +19,21 @@ from typing import TypeVar
 from attrs import frozen
 
 from dtcpos.booking import arranged, book, flat
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.excursions import too_narrow
 from dtcpos.booking.gaps import Correction, Gap, gap_words, gaps
 from dtcpos.booking.pricing import priced
 from dtcpos.errors import LedgerCorrupt
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
 from dtcpos.store import AuditReader, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
+    Progress,
     corrections_of_key,
     faults_of,
+    filled_orders,
     migration_faults,
     modes_of,
+    quietly,
     schema_faults,
     stored_positions,
     stored_trades,
@@ -49,10 +52,8 @@ _TRADE_FIELDS = (
     "direction quantity total_quantity entry_time exit_time opened_notional closed_notional realized commission fills "
     "closed_by flags"
 ).split()
-_ORDERS_AT_ONCE = 512
 
 _Held = TypeVar("_Held", Position, Trade)
-Progress = Callable[[int, int], None]
 
 
 @frozen(kw_only=True)
@@ -203,52 +204,53 @@ def _words(value: object) -> str:
 def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Difference]:
     """Yield everything that is not as it should be, from the file's pages to the trades; nothing for a sound ledger.
 
-    All of it is asked of one moment of the ledger. `progress` is told how many of how many keys are done.
+    All of it is asked of one moment of the ledger. `progress` is told a stage, how much of it is done, and of how much.
     """
+    progress = progress or quietly
     with reader.moment():
-        yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults_of(reader))
+        progress("pages", 0, 0)
+        yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults_of(reader, progress))
         misshapen = schema_faults(reader)
         yield from (Difference(kind="file", text=f"schema: {fault}") for fault in misshapen)
         if misshapen:
             return
         unsound: set[int] = set()
         try:
-            for difference in _altered(reader):
+            for difference in _altered(reader, progress):
                 if difference.kind == "fill" and difference.id is not None:
                     unsound.add(difference.id)
                 yield difference
             yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
-            yield from (Difference(kind="table", text=text) for text in reader.unreadable())
+            yield from (Difference(kind="table", text=text) for text in reader.unreadable(progress))
             yield from _projections(reader, unsound, progress)
         except LedgerCorrupt as error:
             yield Difference(kind="file", text=f"{error}; positions and trades could not be proved")
         try:
-            yield from _overfilled(reader)
+            yield from _overfilled(reader, progress)
         except LedgerCorrupt as error:
             yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
 
 
-def _altered(reader: AuditReader) -> Iterator[Difference]:
+def _altered(reader: AuditReader, progress: Progress) -> Iterator[Difference]:
     """Yield the rows of the ledger whose checksum differs; a sighting is part of what its fill says."""
-    for fill_id in unsound_fills(reader):
+    for fill_id in unsound_fills(reader, progress):
         text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
         yield Difference(kind="fill", id=fill_id, text=text)
-    for fill_id, source in unsound_sightings(reader):
+    for fill_id, source in unsound_sightings(reader, progress):
         text = f"fill {fill_id}, what {source} said of it is not what was written: its checksum differs"
         yield Difference(kind="fill", id=fill_id, text=f"{text}; restore a backup")
-    for entry_id in unsound_entries(reader):
+    for entry_id in unsound_entries(reader, progress):
         text = f"journal {entry_id} is not what was written: its checksum differs; restore a backup"
         yield Difference(kind="journal", id=entry_id, text=text)
 
 
-def _projections(reader: AuditReader, unsound: set[int], progress: Progress | None) -> Iterator[Difference]:
+def _projections(reader: AuditReader, unsound: set[int], progress: Progress) -> Iterator[Difference]:
     modes, instruments = modes_of(reader), reader.instruments()
     held = {row.key: row for row in stored_positions(reader)}
     keys = [PositionKey(modes.get(str(account), ""), str(account), str(symbol)) for account, symbol in reader.keys()]  # noqa: SIM118 - a ledger is no dict
     damaged: set[tuple[str, str]] = set()
     for done, key in enumerate(keys):
-        if progress is not None:
-            progress(done, len(keys))
+        progress("keys", done, len(keys))
         if key.account not in modes:
             yield Difference(kind="account", key=key, text=f"account {key.account} has fills and no row of its own")
         try:
@@ -280,29 +282,16 @@ def proved_key(
     return come_to(key, fills, instruments.get(key.symbol), corrections)
 
 
-def _as_found(value: object) -> object:
-    """Return a value as one of any type, which a column of a damaged row may hold whatever its noun says."""
-    return value
-
-
-def _overfilled(reader: AuditReader) -> Iterator[Difference]:
+def _overfilled(reader: AuditReader, progress: Progress) -> Iterator[Difference]:
     modes = modes_of(reader)
-    for account in sorted(modes):
-        found = [order for order in reader.orders(account) if order.quantity]
-        # An id that is no text is a fault of the file, named as such before.
-        orders = {name: order for order in found if isinstance(name := _as_found(order.order_id), str)}
-        names = sorted(orders)
-        for start in range(0, len(names), _ORDERS_AT_ONCE):
-            filled: dict[str, Decimal] = {}
-            for fill in reader.fills_of_orders(account, names[start : start + _ORDERS_AT_ONCE]):
-                filled[fill.order_id] = EXACT.add(filled.get(fill.order_id, ZERO), fill.quantity)
-            for order_id, total in filled.items():
-                # A broken index may answer with orders that were not asked for.
-                order = orders.get(order_id)
-                if order is not None and order.quantity is not None and total > order.quantity:
-                    key = PositionKey(modes[account], account, order.symbol)
-                    text = f"order {order_id} of {_spelt(key)} is for {order.quantity:f}, its fills are {total:f}"
-                    yield Difference(kind="order", key=key, text=text, stored=order.quantity, replayed=total)
+    for order in filled_orders(reader, progress):
+        total = ZERO
+        for quantity in order.fills:
+            total = EXACT.add(total, quantity)
+        if order.quantity and total > order.quantity:
+            key = PositionKey(modes.get(order.account, ""), order.account, order.symbol)
+            text = f"order {order.order_id} of {_spelt(key)} is for {order.quantity:f}, its fills are {total:f}"
+            yield Difference(kind="order", key=key, text=text, stored=order.quantity, replayed=total)
 
 
 def held_at(reader: AuditReader, moment: datetime) -> list[Position]:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking.excursions import widest
 from dtcpos.errors import LedgerCorrupt
@@ -23,8 +23,10 @@ from dtcpos.model import JournalEntry, PositionKey, Trade
 from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
+    Progress,
     leniently,
     modes_of,
+    quietly,
     stored_positions,
     stored_trades,
     stray_trades,
@@ -48,13 +50,16 @@ class _DryRunDone(Exception):
     pass
 
 
-def rebuild(repository: PositionRepository, *, now: datetime, dry_run: bool = False) -> Rebuilt:
+def rebuild(
+    repository: PositionRepository, *, now: datetime, dry_run: bool = False, progress: Progress | None = None
+) -> Rebuilt:
     """Make every open position and trade what a replay of the fills gives; return what was not.
 
     Raises LedgerCorrupt, with nothing changed, where the file is damaged beyond its projections and indexes. A dry run
-    is undone when it is known what it would change.
+    is undone when it is known what it would change. `progress` is told a stage, how much of it is done, and of how
+    much.
     """
-    work = _Rebuild(repository, now)
+    work = _Rebuild(repository, now, progress or quietly)
     try:
         with repository.transaction(), leniently(repository):
             work.run()
@@ -66,8 +71,9 @@ def rebuild(repository: PositionRepository, *, now: datetime, dry_run: bool = Fa
 
 
 class _Rebuild:
-    def __init__(self, repository: PositionRepository, now: datetime) -> None:
+    def __init__(self, repository: PositionRepository, now: datetime, progress: Progress) -> None:
         self._repository = repository
+        self._progress = progress
         self._now = now
         self._mended: list[Difference] = []
         self._left: list[Difference] = []
@@ -78,16 +84,19 @@ class _Rebuild:
         return Rebuilt(mended=tuple(self._mended), left=tuple(self._left))
 
     def run(self) -> None:
-        repository = self._repository
-        faults = mend_structure(repository)
+        repository, progress = self._repository, self._progress
+        progress("pages", 0, 0)
+        faults = mend_structure(repository, progress)
         self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
-        unsound = {*unsound_fills(repository), *(fill_id for fill_id, _ in unsound_sightings(repository))}
+        unsound = set(unsound_fills(repository, progress))
+        unsound |= {fill_id for fill_id, _ in unsound_sightings(repository, progress)}
         modes, instruments = modes_of(repository), repository.instruments()
         held = {row.key: row for row in stored_positions(repository)}
         ledger_keys = repository.keys()
         keys = [PositionKey(modes.get(account, ""), account, symbol) for account, symbol in ledger_keys]
         kept: set[PositionKey] = set()
-        for key in keys:
+        for done, key in enumerate(keys):
+            progress("keys", done, len(keys))
             try:
                 proved = proved_key(repository, key, unsound, instruments)
             except LedgerCorrupt as error:
@@ -171,7 +180,7 @@ class _Rebuild:
 
 def _with_id(trade: Trade, row: StoredTrade) -> Trade:
     again = trade if row.trade is None else widest(row.trade, trade)
-    return evolve(again, id=row.id)
+    return again._replace(id=row.id)
 
 
 def _position_words(row: StoredPosition | None) -> str:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from attrs import frozen
 
 from dtcpos.booking import rounded_quotient
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Instrument, PositionKey
 from dtcpos.series import Figures, Series
 from dtcpos.settings import TradingDay

@@ -34,6 +34,8 @@ from dtcpos.dtc import (
     PositionUpdate,
     SecurityDefinitionResponse,
     SecurityDefinitionResponseV2,
+    raw_reader,
+    text_of_raw,
 )
 from dtcpos.model import (
     RULE_BY_HAND,
@@ -57,10 +59,13 @@ _MILLISECONDS_MAX = 10**14
 # Exact sums have to stay exact: no price or quantity in use lies outside, every denormal and overflow does.
 _MAGNITUDE_MAX = 1e15
 _MAGNITUDE_MIN = 1e-12
+# The names in one message together: structs hold a quarter of it, JSON and variable-length strings anything at all.
+TEXT_LENGTH_MAX = 1024
 # A decimal of a 32-bit float has at most 9 digits; the double made from it shows 15 or more unless it is exact.
 _FLOAT32_DIGITS_MAX = 11
 _SIDES: dict[int, Side] = {BuySell.BUY: Side.BUY, BuySell.SELL: Side.SELL}
 _FILLED = (OrderUpdateReason.ORDER_FILLED, OrderUpdateReason.ORDER_FILLED_PARTIALLY)
+_OVERFILL = ("overfill",)
 _SIM_WORDS = ("sim", "demo", "paper")
 _BY_SETTINGS = "settings: "
 
@@ -118,6 +123,9 @@ def moment_of(wire: float) -> tuple[datetime, bool] | None:
 
     Seconds, milliseconds and microseconds since 1970 are told apart by magnitude. UTC.
     """
+    if isinstance(wire, int) and _TIME_MIN_S * 1_000 <= wire < _TIME_MAX_S * 1_000:
+        # What every live execution has: whole milliseconds take half the time of any number.
+        return _EPOCH + timedelta(0, 0, wire * 1_000), True
     if not math.isfinite(wire):
         return None
     if abs(wire) < _SECONDS_MAX:
@@ -132,52 +140,80 @@ def moment_of(wire: float) -> tuple[datetime, bool] | None:
     return _EPOCH + timedelta(microseconds=microseconds), is_exact
 
 
+_execution = raw_reader(
+    OrderUpdate,
+    "OrderUpdateReason",
+    "BuySell",
+    "LastFillPrice",
+    "LastFillQuantity",
+    "LastFillDateTime",
+    "OrderQuantity",
+    "FilledQuantity",
+    "Symbol",
+    "TradeAccount",
+    "LastFillExecutionID",
+    "ServerOrderID",
+    "ParentServerOrderID",
+)
+# The names that come again with every message: a hit costs a third of reading the text.
+_name = lru_cache(maxsize=4096)(text_of_raw)
+
+
 def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | None:
     """Return the execution an order update reports, None unless it reports one.
 
     Only the reasons filled and filled partially mean a new execution; a status alone never does (DTC documentation,
     "Order Entry and Modification: OrderUpdateReason"). A fill without a time is given the time it was received.
     """
-    if update.OrderUpdateReason not in _FILLED:
+    (
+        why, buy_sell, price_told, quantity_told, filled_at, ordered_told, filled_told, symbol, account, execution_id,
+        order_id, parent_id,
+    ) = _execution(update)  # fmt: skip
+    if why not in _FILLED:
         return None
-    side = _SIDES.get(update.BuySell)
+    side = _SIDES.get(buy_sell)
     if side is None:
-        return Unusable(f"BuySell {update.BuySell} of an execution")
-    price = _number(update.LastFillPrice)
-    quantity = _number(update.LastFillQuantity)
+        return Unusable(f"BuySell {buy_sell} of an execution")
+    # What is unset lies outside the magnitudes of any price or quantity, so it is None here.
+    price, quantity = decimal_of(price_told), decimal_of(quantity_told)
     if price is None:
         return Unusable(f"LastFillPrice {update.LastFillPrice} of an execution")
     if quantity is None or quantity <= 0:
         return Unusable(f"LastFillQuantity {update.LastFillQuantity} of an execution")
-    symbol = update.Symbol
+    symbol = _name(symbol)
     if not symbol:
         return Unusable("an execution without a Symbol")
     time, is_exact = received_at, True
-    if update.LastFillDateTime:
-        moment = moment_of(update.LastFillDateTime)
+    if filled_at:
+        moment = moment_of(filled_at)
         if moment is None:
-            return Unusable(f"LastFillDateTime {update.LastFillDateTime} of an execution")
+            return Unusable(f"LastFillDateTime {filled_at} of an execution")
         time, is_exact = moment
     # After an execution nothing can be filled 0: a server that writes zeros for what it does not know means unknown.
-    cumulative = _number(update.FilledQuantity) or None
-    ordered = _number(update.OrderQuantity)
+    cumulative, ordered = decimal_of(filled_told) or None, decimal_of(ordered_told)
     overfilled = cumulative is not None and ordered is not None and 0 < ordered < cumulative
-    return Fill(
-        account=update.TradeAccount,
+    fill = Fill(
+        account=_name(account),
         symbol=symbol,
         side=side,
         quantity=quantity,
         price=price,
         time=time,
         time_is_exact=is_exact,
-        execution_id=update.LastFillExecutionID,
-        order_id=update.ServerOrderID,
-        parent_order_id=update.ParentServerOrderID,
+        execution_id=text_of_raw(execution_id),
+        order_id=text_of_raw(order_id),
+        parent_order_id=_name(parent_id),
         cumulative_quantity=cumulative,
         source=Source.LIVE,
-        flags=("overfill",) if overfilled else (),
+        flags=_OVERFILL if overfilled else (),
         raw="301",
     )
+    return fill if _is_short(fill) else Unusable("texts too long to be names of an execution")
+
+
+def _is_short(fill: Fill) -> bool:
+    texts = len(fill.account) + len(fill.symbol) + len(fill.execution_id) + len(fill.order_id)
+    return texts + len(fill.parent_order_id) <= TEXT_LENGTH_MAX
 
 
 def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, place: int) -> Fill | Unusable:
@@ -201,7 +237,7 @@ def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, p
     symbol = response.Symbol
     if not symbol:
         return Unusable("a historical fill without a Symbol")
-    return Fill(
+    fill = Fill(
         account=response.TradeAccount or account,
         symbol=symbol,
         side=side,
@@ -216,6 +252,7 @@ def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, p
         source=Source.BACKFILL,
         raw="304",
     )
+    return fill if _is_short(fill) else Unusable("texts too long to be names of a historical fill")
 
 
 def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPosition | Unusable:
@@ -228,6 +265,8 @@ def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPositio
         return Unusable(f"AveragePrice {update.AveragePrice} of a position")
     if not update.Symbol:
         return Unusable("a position without a Symbol")
+    if len(update.Symbol) + len(update.TradeAccount) + len(update.PositionIdentifier) > TEXT_LENGTH_MAX:
+        return Unusable("texts too long to be names of a position")
     entered = moment_of(update.EntryDateTime) if update.EntryDateTime else None
     return ReportedPosition(
         account=update.TradeAccount or account,
@@ -245,6 +284,9 @@ def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPositio
 def order_of(update: OrderUpdate, *, received_at: datetime) -> WorkingOrder | None:
     """Return the order an update speaks of, None where it names no server order (rejections may not)."""
     if update.NoOrders or not update.ServerOrderID:
+        return None
+    texts = (update.ServerOrderID, update.Symbol, update.TradeAccount, update.ParentServerOrderID)
+    if sum(map(len, texts)) + len(update.OCOLinkedOrderServerOrderID) > TEXT_LENGTH_MAX:
         return None
     return WorkingOrder(
         account=update.TradeAccount,
@@ -274,6 +316,8 @@ def instrument_of(definition: SecurityDefinitionResponse | SecurityDefinitionRes
     value = read(definition.CurrencyValuePerIncrement)
     multiplier = read(definition.DisplayPriceMultiplier)
     if not definition.Symbol or not tick or not value:
+        return None
+    if len(definition.Symbol) + len(definition.Currency) > TEXT_LENGTH_MAX:
         return None
     has_multiplier = multiplier is not None and multiplier > 0
     return Instrument(

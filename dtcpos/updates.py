@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
 
@@ -24,8 +25,7 @@ class SessionUpdate:
     reason: str = ""
 
 
-@frozen(kw_only=True)
-class FillUpdate:
+class FillUpdate(NamedTuple):
     """A fill was booked; `position` is what is held after it, None when flat."""
 
     fill: Fill
@@ -88,3 +88,13 @@ class SyncedUpdate:
 
 
 Update = SessionUpdate | FillUpdate | TradeUpdate | BreakUpdate | VerifiedUpdate | AlertUpdate | SyncedUpdate
+
+
+def last_fills(updates: Iterable[Update]) -> dict[PositionKey, FillUpdate]:
+    """Return, by key, the last fill that was booked; what is held now is what was held after it."""
+    last: dict[tuple[str, str, str], FillUpdate] = {}
+    for update in updates:
+        if update.__class__ is FillUpdate:
+            fill = update.fill
+            last[update.mode, fill.account, fill.symbol] = update
+    return {PositionKey(*key): update for key, update in last.items()}

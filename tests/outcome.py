@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking import replay, whole_second
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Source, Trade
 from dtcpos.sim import Venue
 from dtcpos.sim.books import Execution
@@ -128,7 +128,7 @@ def priced(fill: Fill, instrument: Instrument | None) -> Fill:
         commission = EXACT.multiply(instrument.commission, fill.quantity)
     if price is not None:
         price = EXACT.multiply(price, instrument.multiplier)
-    return evolve(fill, commission=commission, price=price)
+    return fill._replace(commission=commission, price=price)
 
 
 def _execution(fill: Fill, *, ids: bool) -> tuple[object, ...]:
@@ -139,12 +139,11 @@ def _execution(fill: Fill, *, ids: bool) -> tuple[object, ...]:
 
 
 def _without_extremes(position: Position) -> Position:
-    return evolve(position, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
+    return position._replace(price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
 
 
 def _bare_position(position: Position) -> Position:
-    return evolve(
-        _without_extremes(position),
+    return _without_extremes(position)._replace(
         opened_by=None,
         entry_time=_second(position.entry_time),
         updated_at=_second(position.updated_at),
@@ -157,12 +156,11 @@ def _sorted(trades: Iterable[Trade]) -> tuple[Trade, ...]:
 
 
 def _row(trade: Trade) -> Trade:
-    return evolve(trade, id=None, price_min=None, price_max=None, mae=None, mfe=None)
+    return trade._replace(id=None, price_min=None, price_max=None, mae=None, mfe=None)
 
 
 def _bare_trade(trade: Trade) -> Trade:
-    return evolve(
-        _row(trade),
+    return _row(trade)._replace(
         opened_by=None,
         closed_by=None,
         entry_time=whole_second(trade.entry_time),

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from dtcpos.booking import flat, mark
 from dtcpos.errors import LedgerCorrupt
@@ -53,7 +52,9 @@ def stored(position: Position) -> StoredPosition:
 def test_equal_is_no_difference() -> None:
     """N15: what is right is not named."""
     proved = come_to(KEY, fills("+1 @ 5000, -1 @ 5010, +2 @ 5005"), None)
-    rows = [StoredTrade(id=1, key=KEY, opened_by=trade.opened_by, trade=evolve(trade, id=1)) for trade in proved.trades]
+    rows = [
+        StoredTrade(id=1, key=KEY, opened_by=trade.opened_by, trade=trade._replace(id=1)) for trade in proved.trades
+    ]
     assert not list(compare_position(stored(proved.position), proved.position))
     assert not list(compare_trades(KEY, rows, proved.trades))
     assert not list(compare_position(None, flat(KEY)))
@@ -62,7 +63,7 @@ def test_equal_is_no_difference() -> None:
 def test_each_field_that_differs_is_named_with_both_values() -> None:
     """N15: one difference a field."""
     right = come_to(KEY, fills("+2 @ 5000"), None).position
-    wrong = evolve(right, cost=Decimal(10001), flags=("carried",))
+    wrong = right._replace(cost=Decimal(10001), flags=("carried",))
     cost, flags = compare_position(stored(wrong), right)
     assert (cost.field, cost.stored, cost.replayed) == ("cost", Decimal(10001), Decimal(10000))
     assert cost.text == "position SIM Sim1 MESZ26-CME: cost is 10001, the ledger gives 10000"
@@ -73,7 +74,7 @@ def test_only_a_narrower_excursion_differs() -> None:
     """P7: market prices widen what fills alone give."""
     least = come_to(KEY, fills("+1 @ 5000, +1 @ 4990"), None).position
     assert not list(compare_position(stored(mark(least, Decimal(4900))), least))
-    (found,) = compare_position(stored(evolve(least, mae=Decimal(-5))), least)
+    (found,) = compare_position(stored(least._replace(mae=Decimal(-5))), least)
     assert (found.field, found.stored, found.replayed) == ("mae", Decimal(-5), Decimal(-10))
 
 
@@ -131,9 +132,12 @@ def test_a_fill_that_cannot_be_booked_is_no_crash(change: dict[str, Any]) -> Non
 def test_a_ledger_that_was_kept_proves() -> None:
     """N15: nothing to name; the progress covers every key."""
     pair = some_trading()
-    steps: list[tuple[int, int]] = []
-    assert not list(prove(auditor(pair), lambda done, of: steps.append((done, of))))
-    assert steps == [(0, 2), (1, 2)]
+    steps: list[tuple[str, int, int]] = []
+    assert not list(prove(auditor(pair), lambda *step: steps.append(step)))
+    assert [step for step in steps if step[0] == "keys"] == [("keys", 0, 2), ("keys", 1, 2)]
+    tables = ("fill", "resighting", "journal")
+    stages = {"pages", "orders read", "journal read", "keys", "orders", *(f"checksums of {table}" for table in tables)}
+    assert {step[0] for step in steps} == stages
 
 
 @pytest.mark.parametrize(
@@ -384,7 +388,7 @@ def test_before_anything_was_booked_nothing_was_held() -> None:
 
 
 def _bare(position: Position) -> Position:
-    return evolve(position, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
+    return position._replace(price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
 
 
 def test_an_order_learned_later_widens_what_it_shows() -> None:

@@ -3,12 +3,13 @@
 from dtcpos.booking.book import Booking, book, classify, flat, fold, released_cost, split_commission
 from dtcpos.booking.entries import adopted, carried_in, close_out, synthetic_id
 from dtcpos.booking.instruments import assumed, defined, root_of, ruled
-from dtcpos.booking.marks import mark, quiet_band, unrealized, widened
+from dtcpos.booking.marks import mark, quiet_band, widened
 from dtcpos.booking.order import arranged, natural, whole_second, within_second
 from dtcpos.booking.profile import profile
-from dtcpos.booking.reconcile import average_price, compare, reconcile, rounded_quotient
+from dtcpos.booking.reconcile import compare, reconcile
 from dtcpos.booking.replay import Replay, replay
-from dtcpos.booking.standing import FRESH_FOR_S, KEPT, standing
+from dtcpos.exact import average_price, rounded_quotient, unrealized
+from dtcpos.trust import FRESH_FOR_S, KEPT, standing
 
 __all__ = [
     "FRESH_FOR_S",

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.order import arranged
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Break, Fill, Position, ReportedPosition, Side, Source
 
 _PRICE_DIGITS = 10

@@ -8,8 +8,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import evolve
-
 from dtcpos.model import ZERO, Position, Trade
 
 _Held = TypeVar("_Held", Position, Trade)
@@ -27,7 +25,7 @@ def widest(stored: _Held, least: _Held) -> _Held:
     """Return `least` with the excursions of `stored` where those are wider."""
     narrow = too_narrow(stored, least)
     wider = {name: getattr(stored, name) for name in _SIGNS if name not in narrow}
-    return evolve(least, **wider)
+    return least._replace(**wider)
 
 
 def same_booking(left: Position, right: Position) -> bool:
@@ -37,11 +35,11 @@ def same_booking(left: Position, right: Position) -> bool:
 
 def same_trade(left: Trade, right: Trade) -> bool:
     """Whether two trades are the same but for their excursions and the id the ledger gave them."""
-    return _bare(evolve(left, id=None)) == _bare(evolve(right, id=None))
+    return _bare(left._replace(id=None)) == _bare(right._replace(id=None))
 
 
 def _bare(held: _Held) -> _Held:
-    return evolve(held, price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
+    return held._replace(price_min=None, price_max=None, mae=ZERO, mfe=ZERO)
 
 
 def _is_narrower(name: str, stored: Decimal | None, least: Decimal | None) -> bool:

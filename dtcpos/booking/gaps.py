@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.order import whole_second
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, PositionKey, Source
 
 _ENTERED = frozenset({Source.MANUAL, Source.ADJUSTMENT})

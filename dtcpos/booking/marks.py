@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-from attrs import evolve
-
-from dtcpos.booking.book import EXACT, extremes
+from dtcpos.booking.book import extremes
+from dtcpos.exact import EXACT
 from dtcpos.model import Position
 
 # Far more digits than a double has, rounded into the band.
@@ -24,7 +23,7 @@ def mark(position: Position, price: Decimal) -> Position:
     low, high, mae, mfe = extremes(position, price, position.signed_quantity, position.cost, position.realized)
     if (low, high, mae, mfe) == (position.price_min, position.price_max, position.mae, position.mfe):
         return position
-    return evolve(position, price_min=low, price_max=high, mae=mae, mfe=mfe)
+    return position._replace(price_min=low, price_max=high, mae=mae, mfe=mfe)
 
 
 def widened(position: Position, low: Decimal | None, high: Decimal | None) -> Position:
@@ -43,14 +42,7 @@ def widened(position: Position, low: Decimal | None, high: Decimal | None) -> Po
     most = position.price_max if high is None else max(high, position.price_max)
     if (least, most) == (position.price_min, position.price_max):
         return position
-    return evolve(position, price_min=least, price_max=most)
-
-
-def unrealized(position: Position, price: Decimal) -> Decimal | None:
-    """Return the points still open at `price`, None where the cost is unknown."""
-    if position.cost is None:
-        return None
-    return EXACT.subtract(EXACT.multiply(position.signed_quantity, price), position.cost)
+    return position._replace(price_min=least, price_max=most)
 
 
 def quiet_band(position: Position) -> tuple[float, float]:

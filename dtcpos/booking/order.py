@@ -21,7 +21,7 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import Fill
 
 _DIGITS = re.compile(r"(\d+)")
@@ -41,6 +41,10 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def arranged(fills: Iterable[Fill], held: Decimal) -> Iterator[Fill]:
     """Yield the fills of one key in ledger order, `held` (signed) being the position before the first of them."""
+    fills = fills if isinstance(fills, list) else list(fills)
+    if _is_by_time(fills):
+        yield from fills
+        return
     for _, group in groupby(sorted(fills, key=attrgetter("time")), key=lambda fill: whole_second(fill.time)):
         within = list(group)
         if len(within) > 1:
@@ -48,6 +52,17 @@ def arranged(fills: Iterable[Fill], held: Decimal) -> Iterator[Fill]:
         for fill in within:
             held = EXACT.add(held, fill.signed_quantity)
             yield fill
+
+
+def _is_by_time(fills: Sequence[Fill]) -> bool:
+    # What a live feed tells, mostly: exact times that rise and nothing stated. Looking takes 0.2 µs a fill, sorting and
+    # grouping 2.
+    before = None
+    for fill in fills:
+        if not fill.time_is_exact or fill.position_after is not None or (before is not None and fill.time <= before):
+            return False
+        before = fill.time
+    return True
 
 
 def within_second(fills: Sequence[Fill], held: Decimal) -> list[Fill]:

@@ -22,7 +22,8 @@ from enum import StrEnum
 
 from attrs import evolve, frozen
 
-from dtcpos.booking.book import EXACT, released_cost, split_commission
+from dtcpos.booking.book import released_cost, split_commission
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Direction, Fill, Side
 
 _add = EXACT.add

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from attrs import evolve
-
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import Fill, Instrument
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -32,7 +30,7 @@ def priced(fill: Fill, instrument: Instrument | None) -> Fill:
         price = EXACT.multiply(price, instrument.multiplier)
     if commission is fill.commission and price is fill.price:
         return fill
-    return evolve(fill, commission=commission, price=price)
+    return fill._replace(commission=commission, price=price)
 
 
 def wire_price(display: Decimal | None, instrument: Instrument | None) -> Decimal | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from dtcpos.booking.book import EXACT
-from dtcpos.booking.reconcile import rounded_quotient
+from dtcpos.exact import EXACT, rounded_quotient
 from dtcpos.model import ZERO, Snapshot
 
 

@@ -13,26 +13,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT, average_price
 from dtcpos.model import ZERO, Break, Instrument, Position, PositionKey, ReportedPosition
 
 # Without a tick the server's average is still rounded to something; a hundred-thousandth of the price is finer than
 # any tick in use and coarser than the noise of a double.
 _RELATIVE_TOLERANCE = Decimal("0.00001")
-
-
-def average_price(position: Position) -> Decimal | None:
-    """Return cost divided by quantity, rounded half-even to 10 decimals; None where flat or unknown."""
-    if position.cost is None or position.is_flat:
-        return None
-    return rounded_quotient(position.cost, position.signed_quantity)
-
-
-def rounded_quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
-    """Divide and round half-even to 10 decimals, with no trailing zeros."""
-    quotient = _WIDE.divide(numerator, denominator).quantize(_TEN_DECIMALS, context=_WIDE)
-    # A short at 0 is held at 0, not at the -0 that the division makes of it.
-    return _WIDE.plus(quotient.normalize(_WIDE))
 
 
 def compare(
@@ -110,8 +96,3 @@ def reconcile(
         if found is not None:
             breaks.append(found)
     return breaks
-
-
-_WIDE = EXACT.copy()
-_WIDE.clear_traps()
-_TEN_DECIMALS = Decimal("1E-10")

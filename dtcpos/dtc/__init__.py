@@ -5,7 +5,7 @@ Bytes go in and messages come out, in four encodings and for both ends of a sess
 
 from __future__ import annotations
 
-from dtcpos.dtc.capture import Decoded, decode_stream
+from dtcpos.dtc.capture import Decoded, Frame, decode_stream, read_frames
 from dtcpos.dtc.codec import decode, encode
 from dtcpos.dtc.connection import Connection, Event
 from dtcpos.dtc.enums import (
@@ -23,8 +23,9 @@ from dtcpos.dtc.enums import (
     TimeInForce,
 )
 from dtcpos.dtc.events import NEED_DATA, Closed, NeedData, Skipped
+from dtcpos.dtc.fields import text_of_raw
 from dtcpos.dtc.framing import BrokenFraming
-from dtcpos.dtc.message import Message, fields_of
+from dtcpos.dtc.message import Message, content_digest, fields_of, raw_reader
 from dtcpos.dtc.messages import (
     MESSAGE_TYPES,
     AccountBalanceAdjustment,
@@ -167,6 +168,7 @@ __all__ = [
     "ExchangeListRequest",
     "ExchangeListResponse",
     "FeedStatus",
+    "Frame",
     "GeneralLogMessage",
     "Heartbeat",
     "HistoricalAccountBalanceResponse",
@@ -265,8 +267,12 @@ __all__ = [
     "TradingSymbolStatus",
     "UnderlyingSymbolsForExchangeRequest",
     "UserMessage",
+    "content_digest",
     "decode",
     "decode_stream",
     "encode",
     "fields_of",
+    "raw_reader",
+    "read_frames",
+    "text_of_raw",
 ]

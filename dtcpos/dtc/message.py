@@ -9,7 +9,11 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from hashlib import blake2b
+from marshal import dumps
+from operator import itemgetter
 from struct import Struct
 from typing import Any, ClassVar, Self
 
@@ -18,7 +22,7 @@ from dtcpos.dtc.fields import Field
 HEADER_SIZE = 4
 VLS_HEADER_SIZE = 6
 _NONE_ABSENT: frozenset[str] = frozenset()
-_SECRET = frozenset({"Password"})
+SECRET_FIELDS = frozenset({"Password"})
 
 
 class Layout:
@@ -189,7 +193,7 @@ class Message(metaclass=_MessageType):
     def __repr__(self) -> str:
         blank = type(self)()
         shown = (
-            f"{field.name}={'***' if field.name in _SECRET else repr(getattr(self, field.name))}"
+            f"{field.name}={'***' if field.name in SECRET_FIELDS else repr(getattr(self, field.name))}"
             for field in self.fields
             if getattr(self, field.name) != getattr(blank, field.name)
         )
@@ -203,6 +207,32 @@ _set_absent = Message.__dict__["absent"].__set__
 
 def _name_of(cls: type[Message], field: Field[Any]) -> str:
     return next(name for name, value in cls.__dict__.items() if value is field)
+
+
+def raw_reader(kind: type[Message], *names: str) -> Callable[[Message], tuple[Any, ...]]:
+    """Return the function that reads several fields of a message of this kind at once, as they were received.
+
+    What is unset is not None yet and text may be bytes: `text_of_raw` reads it. A tenth of the time of asking for each
+    by its name, which counts where every execution goes through.
+    """
+    take = itemgetter(*(kind.field_by_name[name].index for name in names))
+
+    def read(message: Message) -> tuple[Any, ...]:
+        return take(message._raw)  # type: ignore[no-any-return]
+
+    return read
+
+
+def content_digest(messages: Sequence[Message], *, first: str) -> bytes:
+    """Return 16 bytes that tell what some messages of one kind say, from the field `first` of their table on.
+
+    What stands before it, as the number of a message within its answer, does not count. Equal digests mean equal
+    content; the same content in another encoding may have another digest.
+    """
+    start = messages[0].field_by_name[first].index
+    # Format 2 of marshal is a plain image of the values: no references, so equal values have equal bytes.
+    image = dumps([message._raw[start:] for message in messages], 2)
+    return blake2b(image, digest_size=16).digest()
 
 
 def fields_of(message: Message) -> dict[str, Any]:

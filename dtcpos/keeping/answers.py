@@ -14,6 +14,7 @@ from attrs import evolve
 
 from dtcpos.booking import KEPT, adopted, close_out, flat
 from dtcpos.booking.pricing import wire_price
+from dtcpos.keeping.dating import dated
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Break, Fill, Verification
@@ -59,7 +60,8 @@ def answer_break(
     """Carry out an answer and return what it changed. `price` is the display price of a close, None if unknown."""
     held = posting.positions.get(found.key, flat(found.key))
     updates: list[Update] = []
-    for fill in _entries(posting, found, answer, price, reason, moment):
+    time = dated(repository, *found.key[1:], moment)
+    for fill in _entries(posting, found, answer, price, reason, time):
         updates += posting.post_entry(fill, now=moment)
     after = posting.positions.get(found.key, flat(found.key))
     assert found.id is not None, found
@@ -78,14 +80,14 @@ def answer_break(
 
 
 def _entries(
-    posting: Posting, found: Break, answer: Answer, price: Decimal | None, reason: str, moment: datetime
+    posting: Posting, found: Break, answer: Answer, price: Decimal | None, reason: str, time: datetime
 ) -> list[Fill]:
     held, instrument = posting.positions.get(found.key), posting.instruments.get(found.key.symbol)
     match answer:
         case Answer.ADOPT:
-            fills = adopted(held, found, time=moment)
-            return [evolve(fill, price=wire_price(fill.price, instrument), reason=reason) for fill in fills]
+            fills = adopted(held, found, time=time)
+            return [fill._replace(price=wire_price(fill.price, instrument), reason=reason) for fill in fills]
         case Answer.CLOSE if held is not None:
-            return [close_out(held, price=wire_price(price, instrument), time=moment, reason=reason)]
+            return [close_out(held, price=wire_price(price, instrument), time=time, reason=reason)]
         case _:
             return []

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from attrs import evolve, fields
-
 from dtcpos.keeping.identity import Known, content
 from dtcpos.model import Fill, Sighting
 from dtcpos.store import PositionRepository
+
+
+def _number(fill: Fill, fill_id: int, now: datetime) -> Fill:
+    # A quarter of the time of `_replace`, for the one change that every fill goes through.
+    return tuple.__new__(Fill, (*fill[:-2], fill_id, now))
+
+
+assert Fill._fields[-2:] == ("id", "booked_at")
 
 
 class Batch:
@@ -27,7 +33,7 @@ class Batch:
         """Add a fill that is new, giving it its id."""
         if self._next_id is None:
             self._next_id = self._repository.next_fill_id()
-        booked = _numbered(fill, self._next_id, self.now)
+        booked = _number(fill, self._next_id, self.now)
         self._next_id += 1
         self.appended.append(booked)
         return Known(booked)
@@ -59,7 +65,7 @@ class Batch:
         """Add a row that takes the place of `before`; both places in the ledger's order are disturbed."""
         self._disturb(before)
         self._disturb(after)
-        return self.append(evolve(after, supersedes=before.id)).fill
+        return self.append(after._replace(supersedes=before.id)).fill
 
     def _supersede(self, known: Known, fill: Fill) -> Known:
         version: Fill | None = known.fill
@@ -67,7 +73,7 @@ class Batch:
             if content(version) == content(fill):
                 return known
             version = self._version(version.supersedes)
-        restated = evolve(fill, reason=fill.reason or "the server restated this execution")
+        restated = fill._replace(reason=fill.reason or "the server restated this execution")
         return Known(self.correct(known.fill, restated))
 
     def _version(self, fill_id: int | None) -> Fill | None:
@@ -81,35 +87,3 @@ class Batch:
     def _disturb(self, fill: Fill) -> None:
         symbol = (fill.account, fill.symbol)
         self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))
-
-
-def _numbered(fill: Fill, fill_id: int, now: datetime) -> Fill:
-    # `evolve` looks every field up by name: 3.0 µs for the one change that every fill goes through, against 1.8.
-    return Fill(
-        account=fill.account,
-        symbol=fill.symbol,
-        side=fill.side,
-        quantity=fill.quantity,
-        price=fill.price,
-        time=fill.time,
-        time_is_exact=fill.time_is_exact,
-        execution_id=fill.execution_id,
-        order_id=fill.order_id,
-        parent_order_id=fill.parent_order_id,
-        cumulative_quantity=fill.cumulative_quantity,
-        position_after=fill.position_after,
-        place=fill.place,
-        source=fill.source,
-        commission=fill.commission,
-        flags=fill.flags,
-        reason=fill.reason,
-        raw=fill.raw,
-        supersedes=fill.supersedes,
-        is_void=fill.is_void,
-        id=fill_id,
-        booked_at=now,
-    )
-
-
-# A field added to the noun and not here would be lost.
-assert len(fields(Fill)) == 22

@@ -9,7 +9,7 @@ a quiet period, a second whole answer to a targeted question, and never from sil
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,11 +19,12 @@ from dtcpos.booking import carried_in, compare, reconcile, widened
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.keeping.answers import Answer, Policy, answer_break, kept_words
 from dtcpos.keeping.gaps import GapWatch
+from dtcpos.keeping.history import news_of, whole_hour
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic, by_symbol
 from dtcpos.model import ZERO, Break, Fill, JournalEntry, Position, PositionKey, ReportedPosition, Verification
 from dtcpos.store import PositionRepository
-from dtcpos.updates import AlertUpdate, BreakUpdate, FillUpdate, Update, VerifiedUpdate
+from dtcpos.updates import AlertUpdate, BreakUpdate, Update, VerifiedUpdate, last_fills
 
 QUIET_S = 2.0
 # An account that trades without a pause is compared all the same.
@@ -97,10 +98,12 @@ class Checking:
 
     def _ask_history(self, account: str, moment: datetime) -> None:
         known = self._posting.accounts.get(account)
-        if known is not None and known.last_sync_at is not None:
+        # A sync that lies ahead was dated by a clock that was wrong, and says nothing about when it was.
+        if known is not None and known.last_sync_at is not None and known.last_sync_at <= moment:
             start = known.last_sync_at - _HISTORY_MARGIN
         else:
             start = moment - timedelta(days=self._history_days)
+        start = whole_hour(start)
         self._sync.ask_history(account, start, days=(moment - start).days + 1)
 
     def next_deadline(self) -> float | None:
@@ -117,42 +120,45 @@ class Checking:
             self._ask_history(account, moment)
             self._sync.ask_positions(account)
 
-    def note_fills(self, updates: Iterable[Update], now: float) -> None:
+    def note_fills(self, keys: Collection[PositionKey], now: float) -> None:
         """Remember that quantities changed: they are unconfirmed until the server says the same."""
-        for update in updates:
-            if isinstance(update, FillUpdate):
-                key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
-                self._unconfirmed.add(key)
-                self._recheck_later(key.account, now)
-                if self._looks[key.account] < _LOOKS_MAX:
-                    # What was asked before this fill cannot convict what is held after it.
-                    self._looks[key.account] += 1
-                    self._being_rechecked.discard(key.account)
-        self._forget_agreements(updates)
+        self._unconfirmed.update(keys)
+        for account in {key.account for key in keys}:
+            self._recheck_later(account, now)
+            if self._looks[account] < _LOOKS_MAX:
+                # What was asked before these fills cannot convict what is held after them.
+                self._looks[account] += 1
+                self._being_rechecked.discard(account)
+        self._forget_agreements(keys)
 
-    def _forget_agreements(self, updates: Iterable[Update]) -> None:
-        """Forget what the server agreed with before these fills, even where a quantity comes back to it."""
-        for update in updates:
-            if isinstance(update, FillUpdate):
-                key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
-                self._agreed_now.discard(key)
-                if key in self._verifications:
-                    self._verifications[key] = evolve(self._verifications[key], agreed_quantity=None)
+    def _forget_agreements(self, keys: Iterable[PositionKey]) -> None:
+        """Forget what the server agreed with before these were booked, even where a quantity comes back to it."""
+        for key in keys:
+            self._agreed_now.discard(key)
+            known = self._verifications.get(key)
+            if known is not None and known.agreed_quantity is not None:
+                self._verifications[key] = evolve(known, agreed_quantity=None)
 
-    def history_ended(self, ended: Ended, moment: datetime) -> list[Update]:
-        """Book a whole batch of history; note it where it did not come."""
+    def history_ended(self, ended: Ended, moment: datetime, *, follows: Callable[[str], bool]) -> list[Update]:
+        """Book what a whole batch of history says of the accounts followed; note it where it did not come."""
         updates = self._note(ended)
         self._told_history.discard(ended.account)
-        if ended.outcome is Outcome.COMPLETE:
-            self._told_history.add(ended.account)
-            posted = self._posting.post_history(ended.account, ended.fills, now=moment)
-            self._forget_agreements(posted)
-            updates += posted
-            updates += self._gaps.look(ended.account, ended.fills, contacts=self._contacts)
-            account = self._posting.accounts[ended.account]
-            self._posting.put_account(evolve(account, last_sync_at=moment))
-            for reason in ended.unusable:
-                updates.append(AlertUpdate(kind="unusable", text=f"history of {ended.account}: skipped {reason}"))
+        if ended.outcome is not Outcome.COMPLETE:
+            return updates
+        self._told_history.add(ended.account)
+        news = news_of(ended.history, account=ended.account, known=self._repository.history_digests(ended.account))
+        fills = [fill for fill in news.fills if follows(fill.account)]
+        posted = self._posting.post_history(ended.account, fills, now=moment)
+        self._forget_agreements(last_fills(posted))
+        updates += posted
+        updates += self._gaps.look(ended.account, fills, contacts=self._contacts)
+        is_settled = len(fills) == len(news.fills) and not news.unusable and not self._gaps.are_in(ended.account)
+        if news.digests and is_settled:
+            self._repository.put_history_digests(ended.account, news.digests, oldest=news.oldest)
+        account = self._posting.accounts[ended.account]
+        self._posting.put_account(evolve(account, last_sync_at=moment))
+        for reason in news.unusable:
+            updates.append(AlertUpdate(kind="unusable", text=f"history of {ended.account}: skipped {reason}"))
         return updates
 
     def positions_ended(self, ended: Ended, now: float, moment: datetime) -> list[Update]:
@@ -283,7 +289,7 @@ class Checking:
         is_guess = account not in self._told_history
         updates: list[Update] = []
         for guess in [] if is_guess else self._guesses(account, symbol):
-            void = evolve(guess, is_void=True, reason="withdrawn: history tells the executions behind it")
+            void = guess._replace(is_void=True, reason="withdrawn: history tells the executions behind it")
             updates += self._posting.post_correction(guess, void, now=moment)[1]
         # The server's clock may be behind ours, and the fills it will tell of come after lots that were there before.
         before = report.entry_time or moment - _HISTORY_MARGIN
@@ -291,7 +297,7 @@ class Checking:
         if carried is not None:
             if is_guess:
                 guess_id = synthetic_id(_GUESSED, carried.execution_id)
-                carried = evolve(carried, execution_id=guess_id, flags=(*carried.flags, _GUESSED))
+                carried = carried._replace(execution_id=guess_id, flags=(*carried.flags, _GUESSED))
             updates += self._posting.post_entry(carried, now=moment)
             updates.append(_announced(carried, self._posting.key_of(account, symbol)))
         key = self._posting.key_of(report.account, report.symbol)

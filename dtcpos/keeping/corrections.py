@@ -16,12 +16,13 @@ from dtcpos.booking import close_out, flat
 from dtcpos.booking.entries import synthetic_id
 from dtcpos.booking.pricing import wire_price
 from dtcpos.errors import UsageError
+from dtcpos.keeping.dating import dated
 from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Fill, Position, PositionKey, Side, Source, Trade
 from dtcpos.store import PositionRepository
-from dtcpos.updates import TradeUpdate, Update
+from dtcpos.updates import TradeUpdate, Update, last_fills
 
 CLOSE, ADD, REPLACE, VOID, UNDO = "close", "fix add", "fix replace", "fix void", "undo"
 BY_PERSON = (CLOSE, ADD, REPLACE, VOID)
@@ -57,26 +58,37 @@ class Corrections:
         self._now = now
 
     def close(
-        self, account: str, symbol: str, *, price: Decimal | None, quantity: Decimal | None, time: datetime, reason: str
+        self,
+        account: str,
+        symbol: str,
+        *,
+        price: Decimal | None,
+        quantity: Decimal | None,
+        time: datetime | None,
+        reason: str,
     ) -> Correction:
         """Close a position, or `quantity` lots of it, at a display price; without one the profit stays unknown.
 
-        Raises UsageError where nothing is held, or less than `quantity`.
+        Without a time it was closed now, by the clock of the server whose executions the position is made of. Raises
+        UsageError where nothing is held, or less than `quantity`.
         """
         key = self._key(account, symbol)
         held = self._posting.positions.get(key)
         if held is None:
             raise UsageError(f"nothing is held in {' '.join(key)}; `dtcpos positions` lists what is")
+        if time is None:
+            time = dated(self._repository, account, symbol, self._now)
+        else:
+            self._refuse_future(time)
         if held.entry_time is not None and time < held.entry_time:
             entered = _clock(held.entry_time)
             raise UsageError(f"{_clock(time)} is before the position was entered, {entered}; correct --time")
-        self._refuse_future(time)
         if quantity is not None and not 0 < quantity <= abs(held.signed_quantity):
             raise UsageError(f"cannot close {quantity:f} of {abs(held.signed_quantity):f} lots; give a part of them")
         closing = close_out(held, price=self._wire_price(symbol, price), time=time, reason=reason)
         if quantity is not None:
-            closing = evolve(
-                closing, quantity=quantity, execution_id=synthetic_id(closing.execution_id, quantity, time)
+            closing = closing._replace(
+                quantity=quantity, execution_id=synthetic_id(closing.execution_id, quantity, time)
             )
         return self._post(CLOSE, closing)
 
@@ -103,7 +115,7 @@ class Corrections:
         if found:
             (known,) = self._repository.fills(list(found.values()))
             if known.is_void:
-                return self._correct(ADD, known, evolve(added, is_void=False))
+                return self._correct(ADD, known, added._replace(is_void=False))
         return self._post(ADD, added)
 
     def replace(self, fill_id: int, *, changes: dict[str, Any], reason: str) -> Correction:
@@ -112,13 +124,13 @@ class Corrections:
         facts = dict(changes)
         if "price" in facts:
             facts["price"] = self._wire_price(before.symbol, facts["price"])
-        after = evolve(before, source=Source.MANUAL, reason=reason, position_after=None, **facts)
+        after = before._replace(source=Source.MANUAL, reason=reason, position_after=None, **facts)
         return self._correct(REPLACE, before, after)
 
     def void(self, fill_id: int, *, reason: str) -> Correction:
         """Take a fill out of the account: it stays readable and counts no more."""
         before = self._current(fill_id)
-        return self._correct(VOID, before, evolve(before, is_void=True, source=Source.MANUAL, reason=reason))
+        return self._correct(VOID, before, before._replace(is_void=True, source=Source.MANUAL, reason=reason))
 
     def undo(self, entry_id: int | None, *, reason: str) -> Correction:
         """Take back an entry of a person, the last one without `entry_id`.
@@ -137,9 +149,9 @@ class Corrections:
             raise UsageError(f"entry {wanted} was corrected since; undo the later entry first")
         (row,) = self._repository.fills([row_id])
         if base_id is None:
-            return self._correct(UNDO, row, evolve(row, is_void=True, reason=reason))
+            return self._correct(UNDO, row, row._replace(is_void=True, reason=reason))
         (base,) = self._repository.fills([base_id])
-        return self._correct(UNDO, row, evolve(base, reason=reason))
+        return self._correct(UNDO, row, base._replace(reason=reason))
 
     def _standing(self) -> dict[int, tuple[int, int | None]]:
         """Return the entries not taken back: the row that stands for each, and the row it took the place of.
@@ -147,7 +159,7 @@ class Corrections:
         Taking an entry back adds a row too, which then stands for whatever entry had stood there before.
         """
         standing: dict[int, tuple[int, int | None]] = {}
-        for entry in self._repository.entries_of((*BY_PERSON, UNDO)):
+        for entry in self._repository.entries_by_person():
             assert entry.id is not None
             assert entry.fill_id is not None
             (row,) = self._repository.fills([entry.fill_id])
@@ -220,7 +232,7 @@ class Corrections:
         after = self._posting.positions.get(key, flat(key))
         orders = Orders(self._repository, self._posting)
         orders.concern(key)
-        orders.write(updates)
+        orders.write(last_fills(updates))
         self._settle_breaks(key, after)
         entry_id = None
         if fill_id is not None:

@@ -23,6 +23,11 @@ class GapWatch:
         self._repository = repository
         self._posting = posting
         self._told: set[tuple[str, str, int | None, str]] = set()
+        self._gapped: set[str] = set()
+
+    def are_in(self, account: str) -> bool:
+        """Whether the history of the account that was looked at last shows a gap, told now or before."""
+        return account in self._gapped
 
     def look(
         self, account: str, history: Sequence[Fill], *, contacts: Collection[tuple[str, str]]
@@ -36,12 +41,14 @@ class GapWatch:
         for fill in history:
             by_symbol[fill.symbol].append(fill)
         alerts = []
+        self._gapped.discard(account)
         for symbol, fills in by_symbol.items():
             key = self._posting.key_of(account, symbol)
             held = self._posting.positions.get(key)
             if states_no_gap(fills, held.signed_quantity if held is not None else ZERO):
                 continue
             for gap in self._gaps(account, symbol, min(fill.time for fill in fills)):
+                self._gapped.add(account)
                 name = (account, symbol, gap.before.id, f"{gap.missing:f}")
                 if name in self._told or (gap.after is None and (account, symbol) not in contacts):
                     continue

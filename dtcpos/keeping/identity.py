@@ -12,18 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-
-from attrs import frozen
+from typing import NamedTuple
 
 from dtcpos.booking import whole_second
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import Fill, Side, Sighting, Source
 
 Content = tuple[str, Side, Decimal, Decimal | None]
 
 
-@frozen
-class Known:
+class Known(NamedTuple):
     """A fill of the ledger and where it has been seen."""
 
     fill: Fill
@@ -46,7 +44,30 @@ def content(fill: Fill) -> Content:
     return fill.symbol, fill.side, fill.quantity, fill.price
 
 
-def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | None) -> Known | None:
+class KnownOrder:
+    """The fills of one order that are known, and their total quantity."""
+
+    __slots__ = ("fills", "total")
+
+    def __init__(self, fills: Iterable[Known] = ()) -> None:
+        self.fills: list[Known] = []
+        self.total = Decimal(0)
+        for known in fills:
+            self.add(known)
+
+    def add(self, known: Known) -> None:
+        """Count a fill in."""
+        self.fills.append(known)
+        self.total = EXACT.add(self.total, known.fill.quantity)
+
+    def replace(self, before: Known, after: Known) -> None:
+        """Put what is known now of a fill in the place of what was known."""
+        self.fills.remove(before)
+        self.total = EXACT.subtract(self.total, before.fill.quantity)
+        self.add(after)
+
+
+def live_match(fill: Fill, order: KnownOrder, *, ids_are_shared: bool | None) -> Known | None:
     """Return the fill of its order that a live execution with an unknown (or no) id restates, None if it is new.
 
     `ids_are_shared` says whether live and history ids of the account are known to be one namespace.
@@ -54,9 +75,9 @@ def live_match(fill: Fill, order: Sequence[Known], *, ids_are_shared: bool | Non
     if not fill.execution_id:
         return _same_cumulative(fill, order)
     # History or a log told it first, under another name: the order's quantity, this execution included, is booked.
-    if fill.cumulative_quantity is None or _total(order) < fill.cumulative_quantity:
+    if fill.cumulative_quantity is None or order.total < fill.cumulative_quantity:
         return None
-    unseen = (known for known in order if not known.was_seen_by(Source.LIVE))
+    unseen = (known for known in order.fills if not known.was_seen_by(Source.LIVE))
     return _nearest(fill, (known for known in unseen if not (ids_are_shared and any(known.ids_from(Source.BACKFILL)))))
 
 
@@ -73,8 +94,8 @@ def nameless_match(fill: Fill, others: Iterable[Known]) -> Known | None:
     return None
 
 
-def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
-    for known in order:
+def _same_cumulative(fill: Fill, order: KnownOrder) -> Known | None:
+    for known in order.fills:
         other = known.fill
         if fill.cumulative_quantity is not None and other.cumulative_quantity is not None:
             if fill.cumulative_quantity == other.cumulative_quantity:
@@ -82,24 +103,17 @@ def _same_cumulative(fill: Fill, order: Sequence[Known]) -> Known | None:
         elif content(other) == content(fill) and other.time == fill.time:
             # Neither id nor cumulative quantity: the same words at the same instant are a restatement.
             return known
-    uncounted = [known for known in order if known.fill.cumulative_quantity is None]
+    uncounted = [known for known in order.fills if known.fill.cumulative_quantity is None]
     unseen = _nearest(fill, (known for known in uncounted if not known.was_seen_by(Source.LIVE)))
     if fill.cumulative_quantity is None:
         return unseen
     # As many lots as the order has filled by now are booked, so this execution is among them; else it is new.
-    return (unseen or _nearest(fill, uncounted)) if _total(order) >= fill.cumulative_quantity else None
+    return (unseen or _nearest(fill, uncounted)) if order.total >= fill.cumulative_quantity else None
 
 
 def _nearest(fill: Fill, order: Iterable[Known]) -> Known | None:
     alike = (known for known in order if content(known.fill) == content(fill))
     return min(alike, key=lambda known: abs(known.fill.time - fill.time), default=None)
-
-
-def _total(order: Iterable[Known]) -> Decimal:
-    total = Decimal(0)
-    for known in order:
-        total = EXACT.add(total, known.fill.quantity)
-    return total
 
 
 def history_matches(

@@ -17,8 +17,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from attrs import evolve
-
 from dtcpos.booking import whole_second
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, content
@@ -54,7 +52,8 @@ class Logged(NamedTuple):
 class ImportedLog:
     """What one log has come to so far, and what its rows have taught of its names.
 
-    `late` holds the keys that must be booked again, each from its moment on, `matched` the fill of each row of the
+    `late` holds the keys that must be booked again, each from its moment on, `unfollowed` those whose statements have
+    to be held against the whole key: booked again, or known in part before. `matched` is the fill of each row of the
     part booked last, `superseded` the rows that tell an execution otherwise than the ledger did, with what it did.
     """
 
@@ -63,6 +62,7 @@ class ImportedLog:
         self.new = self.seen_before = self.sighted = 0
         self.superseded: list[tuple[Logged, Fill]] = []
         self.late: dict[_Symbol, datetime] = {}
+        self.unfollowed: set[_Symbol] = set()
         self.matched: list[int] = []
         self._claimed = bytearray()
         self._shared: dict[str, set[Source]] = defaultdict(lambda: {Source.IMPORT})
@@ -117,6 +117,11 @@ class ImportedLog:
             matches |= self._matches(group, order)
         self.matched = [self._take(row, matches.get(row.line), by_id[row.fill.account], batch) for row in rows]
 
+    def note_caught_up(self) -> None:
+        """Take it that every key of `late` was booked again."""
+        self.unfollowed.update(self.late)
+        self.late.clear()
+
     def remember(self) -> None:
         """Store until when the accounts have executions that only a log named, for servers that tell them later."""
         for account, latest in self._latest.items():
@@ -126,10 +131,11 @@ class ImportedLog:
         fill = row.fill
         match = by_id.get(fill.execution_id, match)
         if match is None:
-            known = batch.append(evolve(fill, order_id=self._order_of(row)))
+            known = batch.append(fill._replace(order_id=self._order_of(row)))
             self.new += 1
             self._latest[fill.account] = max(fill.time, self._latest.get(fill.account, fill.time))
         else:
+            self.unfollowed.add((fill.account, fill.symbol))
             is_first_sighting = not match.was_seen_by(Source.IMPORT)
             known = batch.see(match, fill)
             symbol = (fill.account, fill.symbol)
@@ -225,7 +231,8 @@ class ImportedLog:
         return list(lookup.known(each.id for each in near if each.id is not None).values())
 
     def _note_order(self, row: Logged, known: Known) -> None:
-        if known.fill.order_id in row.order_ids and known.fill.order_id:
+        # What an import has named says nothing of the server: where a row lacks one name it took another.
+        if known.fill.source in _TELLERS and known.fill.order_id in row.order_ids and known.fill.order_id:
             self._order_place[row.fill.account] = row.order_ids.index(known.fill.order_id)
 
     def _order_of(self, row: Logged) -> str:

@@ -9,6 +9,9 @@ from decimal import Decimal
 from dtcpos.booking import Booking
 from dtcpos.model import JournalEntry, Position, PositionKey, Trade
 
+# More fills of one key in one transaction are a burst.
+_ENTRIES_MAX = 16
+
 
 def position_text(position: Position) -> str:
     """Write a position in a few words."""
@@ -34,25 +37,36 @@ def _words(value: Decimal | None) -> str:
 
 
 def booked(bookings: Sequence[Booking], now: datetime) -> list[JournalEntry]:
-    """Return an entry for each of the fills of one key, booked one after another."""
+    """Return the entries for the fills of one key that were booked one after another in one transaction.
+
+    Each has its own, but a burst has one: nobody could have seen the states between, and writing them down takes a
+    quarter of the time of a backlog.
+    """
+    if len(bookings) > _ENTRIES_MAX:
+        first, last = bookings[0], bookings[-1]
+        words = f"{len(bookings)} fills, {first.fill.id} to {last.fill.id}"
+        return [_entry(last, position_text(first.before), position_text(last.after), now, words)]
     entries: list[JournalEntry] = []
     after = position_text(bookings[0].before)
     for booking in bookings:
         # What was held after one fill is what was held before the next.
         before, after = after, position_text(booking.after)
-        fill = booking.fill
-        entry = JournalEntry(
-            at=now,
-            cause=f"{fill.source} {booking.action}",
-            account=fill.account,
-            symbol=fill.symbol,
-            before=before,
-            after=after,
-            reason=fill.reason,
-            fill_id=fill.id,
-        )
-        entries.append(entry)
+        entries.append(_entry(booking, before, after, now, booking.fill.reason))
     return entries
+
+
+def _entry(booking: Booking, before: str, after: str, now: datetime, reason: str) -> JournalEntry:
+    fill = booking.fill
+    return JournalEntry(
+        at=now,
+        cause=f"{fill.source} {booking.action}",
+        account=fill.account,
+        symbol=fill.symbol,
+        before=before,
+        after=after,
+        reason=reason,
+        fill_id=fill.id,
+    )
 
 
 def changed(key: PositionKey, now: datetime, cause: str, before: str, after: str, fill_id: int | None) -> JournalEntry:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dtcpos.booking import whole_second
-from dtcpos.keeping.identity import Known, ids_shared
+from dtcpos.keeping.identity import Known, KnownOrder, ids_shared
 from dtcpos.model import Fill, Source
 from dtcpos.store import PositionRepository
 
@@ -45,7 +45,7 @@ class Lookup:
     def __init__(self, repository: PositionRepository) -> None:
         self._repository = repository
         self._ids_are_shared: dict[str, bool | None] = {}
-        self._orders: dict[_Order, list[Known]] = {}
+        self._orders: dict[_Order, KnownOrder] = {}
         self._imported_until: dict[str, datetime | None] = {}
 
     def known_by_id(self, fills: Iterable[Fill]) -> dict[str, dict[str, Known]]:
@@ -70,7 +70,7 @@ class Lookup:
         fills = self._repository.fills(ids)
         return {fill.id: Known(fill, tuple(sightings.get(fill.id, ()))) for fill in fills if fill.id is not None}
 
-    def orders(self, fills: Iterable[Fill]) -> dict[_Order, list[Known]]:
+    def orders(self, fills: Iterable[Fill]) -> dict[_Order, KnownOrder]:
         """Return all fills of at least the orders that the fills given belong to.
 
         The lists are kept: a caller adds what it appends to the ledger, or calls `forget_orders`. That spares the
@@ -82,8 +82,9 @@ class Lookup:
         wanted: dict[str, set[str]] = defaultdict(set)
         logged: list[Fill] = []
         for fill in fills:
-            if (fill.account, fill.order_id) not in orders:
-                orders[fill.account, fill.order_id] = []
+            name = (fill.account, fill.order_id)
+            if name not in orders:
+                orders[name] = KnownOrder()
                 if fill.order_id:
                     wanted[fill.account].add(fill.order_id)
                     if self._may_be_logged(fill):
@@ -93,7 +94,7 @@ class Lookup:
             knowns = self.known(fill.id for fill in fills_found if fill.id is not None)
             for fill in fills_found:
                 assert fill.id is not None
-                orders[account, fill.order_id].append(knowns[fill.id])
+                orders[account, fill.order_id].add(knowns[fill.id])
         if logged:
             self._add_logged(logged)
         return orders
@@ -114,7 +115,7 @@ class Lookup:
             for fill_id, known in self.known(told).items():
                 for name in told[fill_id]:
                     if known.fill.source is Source.IMPORT and name != known.fill.order_id and (account, name) in wanted:
-                        self._orders[account, name].append(known)
+                        self._orders[account, name].add(known)
 
     def forget_orders(self) -> None:
         """Ask the ledger again for the fills of every order."""

@@ -14,15 +14,16 @@ from decimal import Decimal
 from attrs import evolve
 
 from dtcpos.booking import average_price
-from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate
+from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, raw_reader, text_of_raw
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Position, PositionKey, Side, WorkingOrder
 from dtcpos.store import PositionRepository
 from dtcpos.translate import order_of
-from dtcpos.updates import FillUpdate, Update
 
 _TARGETS = frozenset({OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED})
+_names = raw_reader(OrderUpdate, "NoOrders", "ServerOrderID", "PreviousServerOrderID")
 
 
 class Orders:
@@ -31,28 +32,36 @@ class Orders:
     def __init__(self, repository: PositionRepository, posting: Posting) -> None:
         self._repository = repository
         self._posting = posting
-        self._working = {_name(order): order for order in repository.orders() if order.is_working}
+        self._working = {_name(order): order for order in repository.working_orders()}
         self._told: dict[tuple[str, str], tuple[OrderUpdate, datetime]] = {}
         self._changed: dict[tuple[str, str], WorkingOrder] = {}
         self._concerned: set[tuple[str, str]] = set()
+        # What was last written of a position's brackets, with the fill that opened it.
+        self._written: dict[PositionKey, tuple[object, ...]] = {}
 
-    def note(self, update: OrderUpdate, moment: datetime) -> None:
-        """Take what an order update says of its order, whatever else it says."""
-        order_id, replaced_id = update.ServerOrderID, update.PreviousServerOrderID
-        if update.NoOrders or not order_id:
+    def note(self, update: OrderUpdate, account: str, moment: datetime) -> None:
+        """Take what an update for an account says of its order, whatever else it says."""
+        has_none, order_id, replaced_id = _names(update)
+        order_id = text_of_raw(order_id)
+        if has_none or not order_id:
             return
+        replaced_id = text_of_raw(replaced_id)
         if replaced_id and replaced_id != order_id:
             self._read_told()
-            replaced = self._working.get((update.TradeAccount, replaced_id))
+            replaced = self._working.get((account, replaced_id))
             if replaced is not None:
                 self._put(evolve(replaced, status=int(OrderStatus.CANCELED), updated_at=moment))
         # Only the last word on an order within a batch is read: the fills of a burst are mostly several to an order.
-        self._told[update.TradeAccount, order_id] = update, moment
+        self._told[account, order_id] = update, moment
 
     def _read_told(self) -> None:
-        for update, moment in self._told.values():
+        for name, (update, moment) in self._told.items():
+            known = self._working.get(name)
+            if known is None and update.OrderStatus in _DONE:
+                # Told first when nothing of it could trade any more, as in a burst: its fills say what there is to say.
+                continue
             if (order := order_of(update, received_at=moment)) is not None:
-                self._put(_filled_in(order, self._working.get(_name(order))))
+                self._put(_filled_in(order, known))
         self._told.clear()
 
     def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
@@ -71,19 +80,28 @@ class Orders:
         """Work the brackets of a position out again with the next `write`."""
         self._concerned.add((key.account, key.symbol))
 
-    def write(self, updates: Iterable[Update]) -> None:
-        """Store what changed, and the brackets of the positions it concerns."""
+    def write(self, booked: Iterable[PositionKey]) -> None:
+        """Store the brackets of the positions that orders or fills concern, of those just `booked` too.
+
+        The rows of the orders wait for `flush`: a person reads them, and the brackets are what counts at once.
+        """
         self._read_told()
-        if self._changed:
-            self._repository.put_orders(list(self._changed.values()))
-            self._changed.clear()
-        for update in updates:
-            if isinstance(update, FillUpdate):
-                self._concerned.add((update.fill.account, update.fill.symbol))
+        self._concerned.update((key.account, key.symbol) for key in booked)
         for account, symbol in self._concerned:
             if account in self._posting.accounts:
                 self._write_brackets(self._posting.key_of(account, symbol))
         self._concerned.clear()
+
+    def flush(self) -> None:
+        """Store the orders that changed."""
+        self._read_told()
+        if self._changed:
+            self._repository.put_orders(list(self._changed.values()))
+            self._changed.clear()
+
+    def forget(self) -> None:
+        """Write the brackets again when next concerned: another process has written."""
+        self._written.clear()
 
     def _write_brackets(self, key: PositionKey) -> None:
         position = self._posting.positions.get(key)
@@ -92,6 +110,10 @@ class Orders:
         instrument = self._posting.instruments.get(key.symbol)
         factor = Decimal(1) if instrument is None else instrument.multiplier
         target, stop = brackets(position, self._working.values())
+        found = (position.opened_by, target, stop, factor)
+        if self._written.get(key) == found:
+            return
+        self._written[key] = found
         if stop is not None and (average := average_price(position)) is not None:
             # The first stop that is known decides; later stops and sizes are history.
             risk = abs(average - stop * factor) * abs(position.signed_quantity)

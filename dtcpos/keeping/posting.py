@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking import Booking, arranged, assumed, flat, fold, replay, ruled, whole_second, within_second
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.excursions import same_booking, same_trade, too_narrow, widest
 from dtcpos.booking.pricing import priced
+from dtcpos.exact import EXACT
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, history_matches, live_match, nameless_match
 from dtcpos.keeping.imported import ImportedLog, Logged
@@ -44,6 +44,8 @@ from dtcpos.translate import mode_of, outdated_modes
 from dtcpos.updates import AlertUpdate, FillUpdate, TradeUpdate, Update
 
 _Symbol = tuple[str, str]  # account, symbol
+# An alert names so many other symbols; an account may hold thousands.
+_NAMED_MAX = 5
 
 
 @frozen
@@ -78,6 +80,9 @@ class Posting:
     def reload(self) -> None:
         """Read what is held from the file again, forgetting everything remembered of it."""
         self._positions = self._repository.positions()
+        self._symbols: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        for mode, account, symbol in self._positions:
+            self._symbols[mode, account][symbol] = None
         self._accounts = {account.account: account for account in self._repository.accounts()}
         self._instruments = self._repository.instruments()
         self._tails: dict[_Symbol, _Tail | None] = {}
@@ -133,10 +138,12 @@ class Posting:
             elif fill.order_id:
                 order = orders[fill.account, fill.order_id]
                 match = live_match(fill, order, ids_are_shared=self._lookup.ids_are_shared(fill.account))
-                if match is not None:
-                    order.remove(match)
-                match = batch.append(fill) if match is None else batch.see(match, fill)
-                order.append(match)
+                if match is None:
+                    match = batch.append(fill)
+                    order.add(match)
+                else:
+                    before, match = match, batch.see(match, fill)
+                    order.replace(before, match)
             elif fill.execution_id:
                 match = batch.append(fill)
             else:
@@ -158,7 +165,10 @@ class Posting:
         for fill in fills:
             groups[fill.account, fill.order_id or f"\0{fill.symbol}"].append(fill)
         for (name, order_id), group in groups.items():
-            order = orders.get((name, order_id), []) if group[0].order_id else self._lookup.without_order(group)
+            if not group[0].order_id:
+                order = self._lookup.without_order(group)
+            else:
+                order = orders[name, order_id].fills if (name, order_id) in orders else []
             self._post_order_history(batch, group, known[name], order)
         self._lookup.forget(account)
         return updates + self._write(batch)
@@ -332,13 +342,14 @@ class Posting:
         self._hold(bookings[-1].after)
         self._repository.add_journal(booked(bookings, now))
         self._tails[account, symbol] = _extended(self._tails.get((account, symbol)), fills)
+        instrument = self._instruments.get(symbol)
         updates: list[Update] = []
         for fill, booking in zip(fills, bookings, strict=True):
-            updates += self._told(fill, booking)
+            updates += self._told(fill, booking, instrument)
         return updates
 
-    def _told(self, fill: Fill, booking: Booking) -> list[Update]:
-        key, instrument = booking.after.key, self._instruments.get(fill.symbol)
+    def _told(self, fill: Fill, booking: Booking, instrument: Instrument | None) -> list[Update]:
+        key = booking.after.key
         position = None if booking.after.is_flat else booking.after
         updates: list[Update] = [
             FillUpdate(fill=fill, mode=key.mode, action=booking.action, position=position, instrument=instrument)
@@ -350,17 +361,23 @@ class Posting:
         return updates
 
     def _guarded(self, key: PositionKey) -> list[Update]:
-        others = sorted(other.symbol for other in self._positions if other[:2] == key[:2] and other != key)
+        held = self._symbols[key.mode, key.account]
+        others = sorted(islice((symbol for symbol in held if symbol != key.symbol), _NAMED_MAX))
         if not others:
             return []
-        text = f"account {key.account} now holds {key.symbol} beside {', '.join(others)}"
+        more = len(held) - (key.symbol in held) - len(others)
+        names = ", ".join(others) + (f" and {more} more" if more else "")
+        text = f"account {key.account} now holds {key.symbol} beside {names}"
         return [AlertUpdate(kind="one_position_per_account", text=text, key=key)]
 
     def _hold(self, position: Position) -> None:
         if position.is_flat:
             if self._positions.pop(position.key, None) is not None:
+                self._symbols[position.key[:2]].pop(position.key.symbol, None)
                 self._repository.remove_position(position.key)
         else:
+            if position.key not in self._positions:
+                self._symbols[position.key[:2]][position.key.symbol] = None
             self._positions[position.key] = position
             self._repository.put_position(position)
 
@@ -376,7 +393,8 @@ class Posting:
         for booking in again.bookings:
             if booking.fill.id in told:
                 # What is held after it is what is held now: later fills are booked already.
-                updates += self._told(told[booking.fill.id], evolve(booking, after=again.position))
+                now_held = booking._replace(after=again.position)
+                updates += self._told(told[booking.fill.id], now_held, self._instruments.get(symbol))
         closed_now = {booking.fill.id for booking in again.bookings if booking.fill.id in told}
         stored = self._repository.trades_of_key(account, symbol, after=since)
         updates += self._settle(stored, again.trades, closed_now, now, cause)
@@ -406,10 +424,10 @@ class Posting:
             if before is None:
                 self._repository.add_trades([trade])
             elif not same_trade(before, trade):
-                self._repository.replace_trade(evolve(trade, id=before.id))
+                self._repository.replace_trade(trade._replace(id=before.id))
             else:
                 if too_narrow(before, trade):
-                    self._repository.replace_trade(evolve(widest(before, trade), id=before.id))
+                    self._repository.replace_trade(widest(before, trade)._replace(id=before.id))
                 continue
             journal.append(changed(trade.key, now, cause, trade_text(before), trade_text(trade), trade.closed_by))
             if trade.closed_by not in told:

@@ -8,12 +8,13 @@ at a time, because some servers cannot take several quickly.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from dtcpos.booking import defined, mark, quiet_band
+from dtcpos.booking.instruments import SERVER
 from dtcpos.dtc import (
     Connection,
     FeedStatus,
@@ -76,6 +77,7 @@ class Quotes:
         self._last_request_id = _FIRST_REQUEST_ID
         self._changed: dict[PositionKey, Position] = {}
         self._flush_at: float | None = None
+        self._unset: set[str] = set()
         self._heat = Heat(repository, posting.positions)
         connection.watch_none()
 
@@ -133,10 +135,12 @@ class Quotes:
         """Ask what there is to ask: subscriptions of what is held, and one security definition at a time."""
         symbols = sorted({key.symbol for key in self._posting.positions} | self._always)
         if not self._has_looked:
-            # A session that broke off between a fill and its symbol's definition leaves one to ask for.
+            # A session that broke off between a fill and its symbol's definition leaves one to ask for, and so does an
+            # imported log: what only the shipped table or nobody knows may have a price factor.
             self._has_looked = True
-            keys = self._repository.keys()
-            undefined = {symbol for _, symbol in keys} - self._posting.instruments.keys() - self._asked
+            keys, known = self._repository.keys(), self._posting.instruments
+            defined = {symbol for symbol, instrument in known.items() if _is_defined(instrument)}
+            undefined = {symbol for _, symbol in keys} - defined - self._asked
             self._undefined.extend(sorted(undefined))
             self._asked |= undefined
         if self._wants_trades and self._connection.state is State.READY:
@@ -156,11 +160,9 @@ class Quotes:
             )
             self._connection.send(request)
 
-    def after(self, updates: Iterable[Update]) -> None:
-        """Follow what was just booked: new symbols to ask about, new bands."""
-        fills = [update for update in updates if isinstance(update, FillUpdate)]
-        for update in fills:
-            key = PositionKey(update.mode, update.fill.account, update.fill.symbol)
+    def after(self, booked: Mapping[PositionKey, FillUpdate]) -> None:
+        """Follow what was just booked, the last fill of each key: new symbols to ask about, new bands."""
+        for key, update in booked.items():
             self._changed.pop(key, None)
             if update.position is not None and update.fill.price is not None:
                 price = update.fill.price * _multiplier(self._posting.instruments, key.symbol)
@@ -168,9 +170,13 @@ class Quotes:
             if key.symbol not in self._asked:
                 self._asked.add(key.symbol)
                 self._undefined.append(key.symbol)
-        if fills:
+        if booked:
             self._heat.write()
-            self._watch({update.fill.symbol for update in fills})
+            for symbol in {key.symbol for key in booked}:
+                # No band at all: the next trade is looked at and sets it, so that a fill need not wait for that.
+                if (symbol_id := self._ids.get(symbol)) is not None:
+                    self._connection.watch(symbol_id, math.inf, -math.inf)
+                    self._unset.add(symbol)
 
     def forget(self) -> None:
         """Drop what ticks taught since it was last written: another process has changed what is held."""
@@ -191,7 +197,7 @@ class Quotes:
         self.write_extremes()
         marks = self._marks(moment)
         if marks:
-            self._repository.put_marks(marks)
+            self._repository.put_marks(marks, now=moment)
 
     def _define(
         self, message: SecurityDefinitionResponse | SecurityDefinitionResponseV2, moment: datetime
@@ -201,11 +207,11 @@ class Quotes:
             return []
         told = defined(told, self._posting.instruments.get(told.symbol))
         updates = self._posting.put_instrument(told, now=moment)
-        self._watch()
+        self._watch((told.symbol,))
         return updates
 
     def _subscribe(self, symbols: Iterable[str]) -> None:
-        is_new = False
+        new: list[str] = []
         for symbol in symbols:
             if symbol in self._ids or symbol in self._refused:
                 continue
@@ -216,9 +222,9 @@ class Quotes:
             self._connection.send(
                 MarketDataRequest(RequestAction=RequestAction.SUBSCRIBE, SymbolID=symbol_id, Symbol=symbol)
             )
-            is_new = True
-        if is_new:
-            self._watch()
+            new.append(symbol)
+        if new:
+            self._watch(new)
 
     def _refuse(self, symbol: str, reason: str) -> list[Update]:
         # Asked again it would be refused again, until the feed has changed; its id stays taken.
@@ -239,19 +245,17 @@ class Quotes:
 
         With `traded` only of these symbols: of the others nothing has changed.
         """
-        positions, instruments = self._posting.positions, self._posting.instruments
-        for symbol, symbol_id in self._ids.items():
-            if traded is not None and symbol not in traded:
-                continue
-            bands = [
-                band
-                for key, position in positions.items()
-                if key.symbol == symbol
-                for band in (quiet_band(self._changed.get(key, position)), self._heat.band(key, position))
-            ]
-            low = max((band[0] for band in bands), default=float("-inf"))
-            high = min((band[1] for band in bands), default=float("inf"))
-            factor = float(_multiplier(instruments, symbol))
+        self._unset -= self._ids.keys() if traded is None else set(traded)
+        ids = self._ids if traded is None else {symbol: self._ids[symbol] for symbol in traded if symbol in self._ids}
+        bands: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for key, position in self._posting.positions.items() if ids else ():
+            if key.symbol in ids:
+                bands[key.symbol].append(quiet_band(self._changed.get(key, position)))
+                bands[key.symbol].append(self._heat.band(key, position))
+        for symbol, symbol_id in ids.items():
+            low = max((band[0] for band in bands[symbol]), default=float("-inf"))
+            high = min((band[1] for band in bands[symbol]), default=float("inf"))
+            factor = float(_multiplier(self._posting.instruments, symbol))
             if factor != 1:
                 # A division may land one step outside; one step inside costs a look and loses nothing.
                 low, high = math.nextafter(low / factor, math.inf), math.nextafter(high / factor, -math.inf)
@@ -274,10 +278,10 @@ class Quotes:
                 self._changed[key] = after
                 learned = True
             learned |= self._heat.note(key, after, price, traded[0] if traded else moment)
-        if learned:
-            self._watch()
-            if self._flush_at is None:
-                self._flush_at = now + FLUSH_S
+        if learned or symbol in self._unset:
+            self._watch((symbol,))
+        if learned and self._flush_at is None:
+            self._flush_at = now + FLUSH_S
 
     def _marks(self, moment: datetime) -> Sequence[Mark]:
         marks = []
@@ -292,6 +296,10 @@ class Quotes:
                 price *= _multiplier(self._posting.instruments, symbol)
                 marks.append(Mark(symbol=symbol, price=price, time=traded[0] if traded else moment))
         return marks
+
+
+def _is_defined(instrument: Instrument) -> bool:
+    return instrument.tick is not None or SERVER in (instrument.point_value_source, instrument.multiplier_source)
 
 
 def _multiplier(instruments: Mapping[str, Instrument], symbol: str) -> Decimal:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.dtc import (
     DEPTH_TYPES,
@@ -19,6 +19,7 @@ from dtcpos.dtc import (
     Closed,
     Connection,
     Encoding,
+    HistoricalOrderFillResponse,
     Logoff,
     LogonRequest,
     LogonResponse,
@@ -43,7 +44,7 @@ from dtcpos.model import Fill, PositionKey
 from dtcpos.settings import TradingDay
 from dtcpos.store import PositionRepository
 from dtcpos.translate import Unusable, fill_of, reported_of
-from dtcpos.updates import AlertUpdate, FillUpdate, SyncedUpdate, Update
+from dtcpos.updates import AlertUpdate, FillUpdate, SyncedUpdate, Update, last_fills
 
 Event = Message | Skipped | Closed
 
@@ -163,12 +164,15 @@ class Session:
                 updates += self._order(event, fills, now, moment)
             elif isinstance(event, PositionUpdate) and (event.Unsolicited or not event.RequestID):
                 stated[event.TradeAccount, event.Symbol] = event
+            elif isinstance(event, HistoricalOrderFillResponse) and self._sync.gathers(event, now=now):
+                continue
             else:
                 updates += self._book(fills, stated, now, moment)
                 updates += self._other(event, now, moment)
         updates += self._book(fills, stated, now, moment)
-        self._orders.write(updates)
-        self._quotes.after(updates)
+        last = last_fills(updates)
+        self._orders.write(last)
+        self._quotes.after(last)
         self._snapshots.write(updates, moment)
         return self._snapshots.told(updates) + self._quotes.unknown()
 
@@ -182,13 +186,15 @@ class Session:
         return self._snapshots.told(updates) + self._quotes.unknown()
 
     def flush(self, now: float) -> None:
-        """Write excursions and last prices that have only been remembered."""
+        """Write excursions, last prices and orders that have only been remembered."""
         self._quotes.flush(moment_of_clock(now))
+        self._orders.flush()
 
     def reload(self) -> None:
         """Look at the file again: another process has written."""
         self.checking.reload()
         self._quotes.forget()
+        self._orders.forget()
 
     def pump(self, now: float) -> None:
         """Send the next question, if none is out."""
@@ -214,15 +220,17 @@ class Session:
         """Take an order update: an execution to book, the order's new state, or an answer to our question."""
         updates: list[Update] = []
         fill = fill_of(update, received_at=moment)
+        account = fill.account if isinstance(fill, Fill) else update.TradeAccount
         if isinstance(fill, Unusable):
             updates += self._note_unusable(fill)
-        elif fill is not None and self.wants.follows(fill.account):
-            fills.append(fill)
-            self._snapshots.sight(fill)
-        if self.wants.follows(update.TradeAccount):
-            self._orders.note(update, moment)
-        for ended in self._sync.receive(update, now=now, received_at=moment) or ():
-            updates += self._ended(ended, now, moment)
+        if self.wants.follows(account):
+            if isinstance(fill, Fill):
+                fills.append(fill)
+                self._snapshots.sight(fill)
+            self._orders.note(update, account, moment)
+        if update.RequestID:
+            for ended in self._sync.receive(update, now=now, received_at=moment) or ():
+                updates += self._ended(ended, now, moment)
         return updates
 
     def _book(
@@ -240,7 +248,7 @@ class Session:
         # What ticks have taught belongs to the position the fill is about to change or close.
         self._quotes.write_extremes()
         updates = self._posting.post_live(fills, now=moment)
-        self.checking.note_fills(updates, now)
+        self.checking.note_fills(last_fills(updates), now)
         overfilled = [
             AlertUpdate(
                 kind="overfill",
@@ -248,7 +256,7 @@ class Session:
                 key=PositionKey(update.mode, update.fill.account, update.fill.symbol),
             )
             for update in updates
-            if isinstance(update, FillUpdate) and "overfill" in update.fill.flags
+            if isinstance(update, FillUpdate) and update.fill.flags and "overfill" in update.fill.flags
         ]
         return [*updates, *overfilled]
 
@@ -310,8 +318,7 @@ class Session:
                 return self._accounts(ended, moment)
             case Topic.HISTORY:
                 self._quotes.write_extremes()
-                followed = tuple(fill for fill in ended.fills if self.wants.follows(fill.account))
-                updates = self.checking.history_ended(evolve(ended, fills=followed), moment)
+                updates = self.checking.history_ended(ended, moment, follows=self.wants.follows)
                 self._backfilled += sum(isinstance(update, FillUpdate) for update in updates)
                 return updates
             case Topic.POSITIONS:

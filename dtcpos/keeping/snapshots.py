@@ -16,8 +16,8 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from dtcpos.booking import profile
-from dtcpos.booking.book import EXACT
 from dtcpos.dtc import Connection
+from dtcpos.exact import EXACT
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import ZERO, Action, Fill, PositionKey, Snapshot, Source
 from dtcpos.settings import TradingDay
@@ -96,10 +96,14 @@ class Snapshots:
         if tape is not None:
             self._at_fill[_name(fill)] = tape
 
-    def told(self, updates: Iterable[Update]) -> list[Update]:
+    def told(self, updates: list[Update]) -> list[Update]:
         """Return the updates, those of trades with what the ledger remembers of them."""
+        trades = [update.trade for update in updates if isinstance(update, TradeUpdate)]
+        if not trades:
+            return updates
+        closed = self._repository.remembered(trades, self._posting.instruments)
         return [
-            evolve(update, closed=self._repository.closed_trade(update.trade, update.instrument))
+            evolve(update, closed=closed[update.trade.key, update.trade.opened_by])
             if isinstance(update, TradeUpdate)
             else update
             for update in updates

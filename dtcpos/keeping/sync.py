@@ -13,14 +13,14 @@ Invariants:
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from dtcpos.dtc import (
     CurrentPositionsReject,
@@ -35,11 +35,13 @@ from dtcpos.dtc import (
     PositionUpdate,
     TradeAccountResponse,
     TradeAccountsRequest,
+    raw_reader,
 )
-from dtcpos.model import Fill, ReportedPosition, WorkingOrder
-from dtcpos.translate import Unusable, historical_fill_of, order_of, reported_of
+from dtcpos.model import ReportedPosition, WorkingOrder
+from dtcpos.translate import TEXT_LENGTH_MAX, Unusable, order_of, reported_of
 
 _ASKED_AT_MOST = 2
+_MESSAGES_MAX = 2_000_000
 
 
 class Topic(StrEnum):
@@ -69,7 +71,7 @@ class Ended:
     outcome: Outcome
     text: str = ""
     accounts: tuple[str, ...] = ()
-    fills: tuple[Fill, ...] = ()
+    history: tuple[HistoricalOrderFillResponse, ...] = ()
     reported: tuple[ReportedPosition, ...] = ()
     orders: tuple[WorkingOrder, ...] = ()
     unusable: tuple[str, ...] = ()
@@ -97,9 +99,19 @@ class _Request:
     numbers: set[int] = field(factory=set)
     contents: list[Any] = field(factory=list)
     unusable: list[str] = field(factory=list)
-    places: Counter[tuple[str, int]] = field(factory=Counter)
+    # What the next message of a history in order says of its place: request, total, number, and that it is not empty.
+    expected: tuple[int, ...] = ()
+
+    def forget(self) -> None:
+        """Drop what was collected: the answer begins anew."""
+        for collected in (self.numbers, self.contents, self.unusable):
+            collected.clear()
+        self.expected = ()
 
 
+_place_in_history = raw_reader(
+    HistoricalOrderFillResponse, "RequestID", "TotalNumberMessages", "MessageNumber", "NoOrderFills"
+)
 # The total goes by two names on the wire.
 _TOTAL: dict[type[Message], Callable[[Any], int]] = {
     TradeAccountResponse: lambda message: message.TotalNumberMessages,
@@ -172,8 +184,7 @@ class Sync:
         request.asked += 1
         request.deadline = now + self._timeout_s
         request.total = 0
-        for collected in (request.numbers, request.contents, request.unusable, request.places):
-            collected.clear()
+        request.forget()
         return _message_of(request)
 
     def next_deadline(self) -> float | None:
@@ -186,6 +197,21 @@ class Sync:
         if request is None or not request.deadline or now < request.deadline:
             return []
         return self._failed(request, Outcome.CUT if request.numbers else Outcome.UNANSWERED)
+
+    def gathers(self, message: HistoricalOrderFillResponse, *, now: float) -> bool:
+        """Take the next message of the history that is coming in, if it is neither its first nor its last.
+
+        The short way of `receive` for what a history mostly consists of: 1 µs against 4.
+        """
+        request = self._current
+        if request is None or _place_in_history(message) != request.expected:
+            return False
+        request_id, total, number, _ = request.expected
+        request.expected = (request_id, total, number + 1, 0) if number + 1 < total else ()
+        request.numbers.add(number)
+        request.contents.append(message)
+        request.deadline = now + self._timeout_s
+        return True
 
     def receive(self, message: Message, *, now: float, received_at: datetime) -> list[Ended] | None:
         """Take a message if it answers a request; None if it is none of ours (unsolicited, or live)."""
@@ -214,7 +240,7 @@ class Sync:
         answered = self._answered.get((topic, request_id))
         if answered is not None or (topic, request_id) in self._issued:
             return answered
-        open_ones = ([] if current is None else [current]) + list(self._waiting)
+        open_ones = chain(() if current is None else (current,), self._waiting)
         fitting = (request for request in open_ones if request.topic is topic and account in ("", request.account))
         if topic is Topic.ACCOUNTS:
             fitting = (request for request in open_ones if request.topic is topic)
@@ -224,11 +250,13 @@ class Sync:
         number, total = message.MessageNumber, _TOTAL[type(message)](message)  # type: ignore[attr-defined]
         if request is not self._current and number <= 1:
             # Some servers answer for every account, one whole batch each, under the one id.
-            for collected in (request.numbers, request.contents, request.unusable, request.places):
-                collected.clear()
+            request.forget()
         if total and number in request.numbers:
             # Told twice: once is enough.
             return []
+        if len(request.contents) + len(request.unusable) >= _MESSAGES_MAX:
+            # Nobody has so many, so there is no end to come; what is kept until it comes is memory.
+            return self._failed(request, Outcome.CUT) if request is self._current else []
         if not _EMPTY[type(message)](message):
             _keep(request, message, received_at)
         elif number <= 1 and total <= 1:
@@ -238,6 +266,12 @@ class Sync:
         request.numbers.add(number)
         request.total = max(total, request.total)
         if number < request.total or not request.total:
+            if (
+                request.topic is Topic.HISTORY
+                and len(request.numbers) == number
+                and number + 1 < total <= _MESSAGES_MAX
+            ):
+                request.expected = (request.request_id, total, number + 1, 0)
             return []
         if len(request.numbers) == request.total:
             return self._complete(request)
@@ -250,7 +284,7 @@ class Sync:
             account=request.account,
             outcome=Outcome.COMPLETE,
             accounts=contents if request.topic is Topic.ACCOUNTS else (),
-            fills=_oldest_first(contents) if request.topic is Topic.HISTORY else (),
+            history=contents if request.topic is Topic.HISTORY else (),
             reported=contents if request.topic is Topic.POSITIONS else (),
             orders=contents if request.topic is Topic.ORDERS else (),
             unusable=tuple(request.unusable),
@@ -286,10 +320,10 @@ def _keep(request: _Request, message: Message, received_at: datetime) -> None:
     kept: object
     if isinstance(message, TradeAccountResponse):
         kept = message.TradeAccount
+        if len(kept) > TEXT_LENGTH_MAX:
+            kept = Unusable("a text too long to be the name of an account")
     elif isinstance(message, HistoricalOrderFillResponse):
-        second = (message.Symbol, int(message.DateTime))
-        kept = historical_fill_of(message, account=request.account, place=request.places[second])
-        request.places[second] += 1
+        kept = message
     elif isinstance(message, PositionUpdate):
         kept = reported_of(message, account=request.account)
     else:
@@ -299,20 +333,6 @@ def _keep(request: _Request, message: Message, received_at: datetime) -> None:
         request.unusable.append(kept.reason)
     elif kept is not None:
         request.contents.append(kept)
-
-
-def _oldest_first(fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
-    """Turn a batch round that was told newest first, so that the places within a second follow the order of time."""
-    is_reversed = len(fills) > 1 and fills[0].time > fills[-1].time
-    if not is_reversed or any(before.time < after.time for before, after in pairwise(fills)):
-        return fills
-    places: Counter[tuple[str, datetime]] = Counter()
-    turned = []
-    for fill in reversed(fills):
-        second = (fill.symbol, fill.time)
-        turned.append(evolve(fill, place=places[second]))
-        places[second] += 1
-    return tuple(turned)
 
 
 def _message_of(request: _Request) -> Message:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dtcpos.store.audit import AuditReader, StoredPosition, StoredTrade
-    from dtcpos.store.lock import WriterLock, is_running
+    from dtcpos.store.connection import Patience
+    from dtcpos.store.lock import WriterLock
     from dtcpos.store.nouns import EVERYTHING, ClosedTrade, ExportCursor, Holding, Selection
     from dtcpos.store.reader import LedgerReader
     from dtcpos.store.repository import PositionRepository
     from dtcpos.store.rows import refined
+    from dtcpos.store.running import is_running
 
 __all__ = [
     "EVERYTHING",
@@ -23,6 +25,7 @@ __all__ = [
     "ExportCursor",
     "Holding",
     "LedgerReader",
+    "Patience",
     "PositionRepository",
     "Selection",
     "StoredPosition",
@@ -39,12 +42,13 @@ _HOMES = {
     "ExportCursor": "nouns",
     "Holding": "nouns",
     "LedgerReader": "reader",
+    "Patience": "connection",
     "PositionRepository": "repository",
     "Selection": "nouns",
     "StoredPosition": "audit",
     "StoredTrade": "audit",
     "WriterLock": "lock",
-    "is_running": "lock",
+    "is_running": "running",
     "refined": "rows",
 }
 

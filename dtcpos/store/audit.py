@@ -9,15 +9,20 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, Self, TypeVar
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter, methodcaller
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from attrs import frozen
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
 from dtcpos.store.columns import EXIT, FILL, JOURNAL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
-from dtcpos.store.queries import UNREADABLE, LedgerQueries
+from dtcpos.store.glance import UNREADABLE
+from dtcpos.store.queries import CURRENT, ORDERS, LedgerQueries
 from dtcpos.store.reader import LedgerReader
+from dtcpos.store.records import journal_of, order_of
 from dtcpos.store.rows import (
     Row,
     checksum_of,
@@ -35,6 +40,8 @@ from dtcpos.store.rows import (
 )
 
 _Noun = TypeVar("_Noun")
+# Told a stage, how much of it is done, and of how much, 0 where nobody knows.
+Progress = Callable[[str, int, int], None]
 
 # What a row of open_position keeps beside its booking, and what each column is read back with.
 _BESIDE: Final[dict[str, Callable[[str | None], object]]] = {
@@ -56,9 +63,10 @@ _PAST_SIGHTINGS: Final = (
     f"SELECT {listed(SIGHTING, 's')} FROM resighting s JOIN fill f ON f.id = s.fill_id "
     "WHERE f.account = ? AND f.symbol = ? AND s.seen_at <= ?"
 )
+# What concerns an account and no symbol is a few entries of the journal, and one index finds them.
 _MODES: Final = (
-    "SELECT account, at, before, after FROM journal WHERE cause IN ('account', 'relabelled') AND symbol = '' "
-    "ORDER BY id"
+    "SELECT j.account, j.at, j.before, j.after FROM account a CROSS JOIN journal j ON j.account = a.account "
+    "WHERE j.symbol = '' AND j.cause IN ('account', 'relabelled') ORDER BY a.account, j.id"
 )
 _CORRECTIONS: Final = (
     "SELECT min(newer.time, older.time), newer.booked_at FROM fill newer INDEXED BY fill_by_superseded "
@@ -70,6 +78,16 @@ _CHECKED: Final = {
     "resighting": f"SELECT {listed((*SIGHTING, 'checksum'))} FROM resighting ORDER BY fill_id, source",
     "journal": f"SELECT {listed((*JOURNAL, 'checksum'))} FROM journal ORDER BY id",
 }
+_ENTRIES: Final = f"SELECT {listed(JOURNAL)} FROM journal ORDER BY id"
+# A broken index may find fills of another order than the one looked for.
+_FILLED: Final = (
+    "SELECT o.account, o.order_id, o.symbol, o.quantity, f.quantity FROM working_order o CROSS JOIN fill f "
+    "ON f.account = o.account AND f.order_id = o.order_id AND +f.order_id = o.order_id "
+    f"WHERE o.quantity IS NOT NULL AND f.order_id <> '' AND {CURRENT} ORDER BY o.account, o.order_id"
+)
+_TOLD_EVERY: Final = 4096
+# Steps of SQLite between two words about it: some tens of milliseconds.
+_STEPS_BETWEEN: Final = 1_000_000
 _MIGRATED: Final = "SELECT migration_set, name FROM _sqlite_migrations ORDER BY id"
 _FAULTS_MAX: Final = 100
 # A byte may change and the value stay: a time reads the same with another letter between date and clock.
@@ -105,6 +123,16 @@ class StoredTrade:
     unreadable: tuple[str, ...] = ()
 
 
+class FilledOrder(NamedTuple):
+    """An order, what it was for, and what was filled of it."""
+
+    account: str
+    order_id: str
+    symbol: str
+    quantity: Decimal
+    fills: list[Decimal]
+
+
 class AuditReader(LedgerReader):
     """A ledger open for reading whose every answer, inside `moment()`, is of one moment."""
 
@@ -119,16 +147,16 @@ class AuditReader(LedgerReader):
                 # Not COMMIT: where a page is broken even the end of reading is refused.
                 self._connection.rollback()
 
-    def unreadable(self) -> Iterator[str]:
+    def unreadable(self, progress: Progress) -> Iterator[str]:
         """Yield a line for each table around the ledger that holds a row which a listing could not read back."""
         readings: dict[str, Callable[[], object]] = {
             "account": self.accounts,
             "instrument": self.instruments,
-            "working_order": self.orders,
+            "working_order": lambda: self._read_through(order_of, ORDERS, "orders", progress),
             "mark": self.marks,
             "break_": lambda: self.breaks(only_open=False),
             "link": self.links,
-            "journal": lambda: _exhausted(self.journal()),
+            "journal": lambda: self._read_through(journal_of, _ENTRIES, "journal", progress),
             "preference": lambda: self._rows("SELECT key, value FROM preference"),
             "_sqlite_migrations": lambda: self._nouns(_moment_in, "SELECT applied_at FROM _sqlite_migrations"),
         }
@@ -138,6 +166,13 @@ class AuditReader(LedgerReader):
                     read()
             except LedgerCorrupt as error:
                 yield f"table {table}: {error}"
+
+    def _read_through(self, make: Callable[[Row], object], sql: str, stage: str, progress: Progress) -> None:
+        """Make every noun of a table that grows, and keep none."""
+        for done, row in enumerate(self._stream(sql)):
+            if not done % _TOLD_EVERY:
+                progress(f"{stage} read", done, 0)
+            self._made(make, row)
 
     def fills_of_key_at(self, account: str, symbol: str, moment: datetime) -> list[Fill]:
         """Return the fills of one account and symbol current at a moment, refined by what had been seen by then."""
@@ -163,7 +198,7 @@ class AuditReader(LedgerReader):
 @contextmanager
 def leniently(ledger: LedgerQueries) -> Iterator[None]:
     """Read text as it stands, whatever its bytes have become, instead of refusing what is no UTF-8."""
-    with _text_read_by(_as_it_stands, ledger):
+    with _text_read_by(_AS_IT_STANDS, ledger):
         yield
 
 
@@ -184,12 +219,20 @@ def _text_read_by(factory: Callable[[bytes], str], ledger: LedgerQueries) -> Ite
         connection.text_factory = before
 
 
-def faults_of(ledger: LedgerQueries) -> list[str]:
+def quietly(stage: str, done: int, of: int) -> None:
+    """Tell nobody how far the work has come."""
+
+
+def faults_of(ledger: LedgerQueries, progress: Progress = quietly) -> list[str]:
     """Return what SQLite finds wrong with the file, its indexes included; empty where nothing is."""
+    connection = ledger._connection
+    connection.set_progress_handler(lambda: progress("pages", 0, 0), _STEPS_BETWEEN)
     try:
-        rows = ledger._connection.execute(f"PRAGMA integrity_check({_FAULTS_MAX})").fetchall()
+        rows = connection.execute(f"PRAGMA integrity_check({_FAULTS_MAX})").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
+    finally:
+        connection.set_progress_handler(None, 0)
     # One answer may be several lines, each a fault.
     found = [line.strip() for (text,) in rows for line in str(text).splitlines() if not line.startswith("***")]
     return [] if found == ["ok"] else found
@@ -211,6 +254,19 @@ def schema_faults(ledger: LedgerQueries) -> list[str]:
     )
 
 
+def refuse_damage(ledger: LedgerQueries, error: BaseException) -> None:
+    """Raise LedgerCorrupt from an error that somebody met in reading, if the file is not as dtcpos writes it."""
+    try:
+        ledger._connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        # Closed already: there is nothing to ask.
+        return
+    found = next(iter((*faults_of(ledger), *schema_faults(ledger))), None)
+    if found is not None:
+        words = f"is damaged ({found}); run `dtcpos verify`, then restore a backup"
+        raise LedgerCorrupt(f"ledger {ledger.path} {words}") from error
+
+
 def migration_faults(ledger: LedgerQueries) -> list[str]:
     """Return what the record of migrations says that dtcpos never wrote there."""
     from dtcpos.store.repository import PositionRepository
@@ -221,29 +277,47 @@ def migration_faults(ledger: LedgerQueries) -> list[str]:
     return [] if found == expected else ["table _sqlite_migrations does not say what dtcpos writes there"]
 
 
-def unsound_fills(ledger: LedgerQueries) -> Iterator[int]:
+def unsound_fills(ledger: LedgerQueries, progress: Progress = quietly) -> Iterator[int]:
     """Yield the id of every fill whose columns are not what was booked, by its checksum."""
-    for row in _unsound_rows(ledger, "fill"):
+    for row in _unsound_rows(ledger, "fill", progress):
         yield row[0]
 
 
-def unsound_sightings(ledger: LedgerQueries) -> Iterator[tuple[int, str]]:
+def unsound_sightings(ledger: LedgerQueries, progress: Progress = quietly) -> Iterator[tuple[int, str]]:
     """Yield the fill and the source of every further sighting whose columns are not what was written."""
-    for row in _unsound_rows(ledger, "resighting"):
+    for row in _unsound_rows(ledger, "resighting", progress):
         yield row[0], row[1]
 
 
-def unsound_entries(ledger: LedgerQueries) -> Iterator[int]:
+def unsound_entries(ledger: LedgerQueries, progress: Progress = quietly) -> Iterator[int]:
     """Yield the id of every entry of the journal whose columns are not what was written."""
-    for row in _unsound_rows(ledger, "journal"):
+    for row in _unsound_rows(ledger, "journal", progress):
         yield row[0]
 
 
-def _unsound_rows(ledger: LedgerQueries, table: str) -> Iterator[Row]:
+def _unsound_rows(ledger: LedgerQueries, table: str, progress: Progress) -> Iterator[Row]:
     with leniently(ledger):
-        for row in ledger._stream(_CHECKED[table]):
+        for done, row in enumerate(ledger._stream(_CHECKED[table])):
+            if not done % _TOLD_EVERY:
+                progress(f"checksums of {table}", done, 0)
             if checksum_of(row[:-1]) != row[-1]:
                 yield row
+
+
+def filled_orders(ledger: LedgerQueries, progress: Progress) -> Iterator[FilledOrder]:
+    """Yield every order with the quantities of its fills, by account and id."""
+    with leniently(ledger):
+        rows = ledger._stream(_FILLED)
+        for done, (name, group) in enumerate(groupby(rows, key=itemgetter(0, 1, 2, 3))):
+            account, order_id, symbol, quantity = name
+            if not done % _TOLD_EVERY:
+                progress("orders", done, 0)
+            try:
+                fills = [Decimal(row[4]) for row in group]
+                order = FilledOrder(account, order_id, symbol, Decimal(quantity), fills)
+            except UNREADABLE as error:
+                raise ledger._damage(error) from error
+            yield order
 
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
@@ -344,10 +418,5 @@ def _read(make: Callable[[Any], _Noun], stored: Any) -> tuple[_Noun | None, str]
         return None, f"cannot be read ({error!r})"
 
 
-def _exhausted(rows: Iterator[object]) -> None:
-    for _ in rows:
-        pass
-
-
-def _as_it_stands(text: bytes) -> str:
-    return text.decode("utf-8", "replace")
+# Not a function of our own: it is called for every text of the ledger.
+_AS_IT_STANDS: Final[Callable[[bytes], str]] = methodcaller("decode", "utf-8", "replace")

@@ -11,6 +11,7 @@ from tempfile import mkstemp
 
 from dtcpos.errors import LedgerCorrupt, OutputUnwritable
 from dtcpos.store.connection import connect_reader, refusal_of
+from dtcpos.store.leftovers import BESIDE, SUFFIX, clear_leftovers, part_prefix
 
 
 def back_up(ledger: Path, target: Path) -> int:
@@ -22,13 +23,14 @@ def back_up(ledger: Path, target: Path) -> int:
     """
     with closing(connect_reader(ledger)) as source:
         try:
-            descriptor, name = mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+            descriptor, name = mkstemp(prefix=part_prefix(target), suffix=SUFFIX, dir=target.parent)
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written ({error.strerror}); name another place") from error
         os.close(descriptor)
         part = Path(name)
+        clear_leftovers(target, part)
         try:
-            _copy(source, ledger, part)
+            _copy(source, ledger, part, target)
             shutil.copymode(ledger, part)
             size = _flushed(part)
             part.replace(target)
@@ -36,11 +38,13 @@ def back_up(ledger: Path, target: Path) -> int:
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written ({error.strerror}); name another place") from error
         finally:
-            part.unlink(missing_ok=True)
+            # SQLite leaves its journal where the disk failed under it.
+            for ending in ("", *BESIDE):
+                part.with_name(part.name + ending).unlink(missing_ok=True)
     return size
 
 
-def _copy(source: sqlite3.Connection, ledger: Path, part: Path) -> None:
+def _copy(source: sqlite3.Connection, ledger: Path, part: Path, target: Path) -> None:
     with closing(sqlite3.connect(part, isolation_level=None)) as copy:
         try:
             # In one step: in several, every commit of a busy writer would begin the copy anew.
@@ -51,7 +55,7 @@ def _copy(source: sqlite3.Connection, ledger: Path, part: Path) -> None:
             name = getattr(error, "sqlite_errorname", "")
             if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_BUSY", "SQLITE_LOCKED")):
                 raise refusal_of(error, ledger) or error from error
-            raise OutputUnwritable(f"the copy cannot be written ({error}); free some room or name another place") from (
+            raise OutputUnwritable(f"{target} cannot be written ({error}); free some room or name another place") from (
                 error
             )
     if faults != ["ok"]:

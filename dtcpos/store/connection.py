@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from dtcpos.errors import (
     LedgerCorrupt,
@@ -24,6 +25,7 @@ BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS_CACHED: Final = 256
 _MARK_AT: Final = 68
 _LOG_ATTEMPTS_MAX: Final = 50
+_LOG_SIZE_KEPT: Final = 8 << 20
 _LOG_PAUSE_S: Final = 0.1
 
 
@@ -33,7 +35,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     The connection begins no transaction by itself. It may be used by another thread than the one that opened it, by
     one at a time.
     """
-    _refuse_directory(path)
+    _refuse_special(path)
+    _refuse_log_of_another(path)
     try:
         connection = sqlite3.connect(
             path,
@@ -77,10 +80,45 @@ def configure_writer(connection: sqlite3.Connection) -> None:
     """Set what holds for a connection and not for its file."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # A reader that holds a moment still makes the log grow; once it has let go, the log is cut back to this.
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE_KEPT}")
     # 32 MiB: the default of 2 MiB is less than the indexes of an active account.
     connection.execute("PRAGMA cache_size = -32768")
     # macOS only, where fsync may leave the bytes in the drive's cache; elsewhere it changes nothing.
     connection.execute("PRAGMA fullfsync = ON")
+
+
+class Patience(NamedTuple):
+    """How long a writer waits for others beyond the busy timeout, and what it calls, once, when that begins."""
+
+    seconds: float
+    tell: Callable[[], None]
+
+
+def begin(connection: sqlite3.Connection, patience: Patience | None) -> None:
+    """Begin a transaction that may write; raise sqlite3.Error where other writers leave no room for it in time.
+
+    Whoever waits has lost nothing: what it was about to write is still in its hands.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if patience is None or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        patience.tell()
+        give_up_at = time.monotonic() + patience.seconds
+        while not _has_begun(connection, give_up_at):
+            pass
+
+
+def _has_begun(connection: sqlite3.Connection, give_up_at: float) -> bool:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up_at:
+            raise
+        return False
+    return True
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -89,7 +127,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     What a crashed writer left in the `-wal` file is read too. In a folder that cannot be written the shared index of
     the log cannot be made; there the file is read as it is, and only where no log is left that would be missed.
     """
-    _refuse_directory(path)
+    _refuse_special(path)
+    _refuse_log_of_another(path)
     _refuse_absent(path)
     try:
         return _read_only(path, immutable=False)
@@ -132,9 +171,30 @@ def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_directory(path: Path) -> None:
+def _refuse_special(path: Path) -> None:
     if path.is_dir():
         raise LedgerUnwritable(f"{path} is a directory; name a file, for example {path / 'ledger.db'}, with --db")
+    # Whoever may write a device, such as a disk, would lose what is on it.
+    if path.exists() and not path.is_file():
+        raise LedgerUnwritable(f"{path} is a pipe or a device and no file; name another with --db")
+
+
+def _refuse_log_of_another(path: Path) -> None:
+    """Refuse a backup that took the place of a ledger whose log was left behind by a crash.
+
+    SQLite would put the pages of that log into it. Bytes 18 and 19 of the header are 2 in a file that has a log of its
+    own, and 1 in a backup: https://www.sqlite.org/fileformat.html#file_format_version_numbers.
+    """
+    log = path.with_name(path.name + "-wal")
+    try:
+        if not log.stat().st_size:
+            return
+        with path.open("rb") as file:
+            versions = file.read(20)[18:]
+    except OSError:
+        return
+    if versions == b"\x01\x01":
+        raise LedgerError(f"{log} was left by another ledger than the one restored to {path}; move it away")
 
 
 def _refuse_absent(path: Path) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
-from dtcpos.model import Fill, Instrument, JournalEntry
-from dtcpos.store.columns import EXIT, FILL, JOURNAL, SNAPSHOT, TRADE, listed
+from dtcpos.model import Fill, Instrument, JournalEntry, Sighting
+from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, listed, marks
 from dtcpos.store.exits import ExitReader
 from dtcpos.store.nouns import EVERYTHING, ClosedTrade, Selection
 from dtcpos.store.queries import CURRENT, NOT_SUPERSEDED
 from dtcpos.store.reader import Where
 from dtcpos.store.records import closed_trade_of, journal_of
-from dtcpos.store.rows import Row, fill_of, moment_of, trade_of
+from dtcpos.store.rows import Row, fill_of, moment_of, refined, sighting_of, trade_of
 
 _LAST_ID: Final = {
     "fills": "SELECT coalesce(max(id), 0) FROM fill",
@@ -32,6 +33,10 @@ _KEYS_AFTER: Final = "SELECT account, symbol, min(time) FROM fill WHERE id > ? G
 _FIRST_OF_KEY: Final = "SELECT min(time) FROM fill WHERE account = ? AND symbol = ?"
 # The journal names a trade by its words and the fill that closed it.
 _RESTATED: Final = "j.before LIKE 'trade %' AND j.after LIKE 'trade %' AND j.fill_id IS NOT NULL"
+_PART: Final = 256
+_RESIGHTINGS: Final = [
+    f"SELECT {listed(SIGHTING)} FROM resighting WHERE fill_id IN ({marks(count)})" for count in range(_PART + 1)
+]
 _JOURNAL: Final = f"SELECT {listed(JOURNAL, 'j')} FROM journal j"
 _TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT), 't')} FROM trade t"
 
@@ -49,6 +54,16 @@ class ExportReader(ExitReader):
         where.add(CURRENT)
         for row in self._stream(f"{_FILLS}{where.sql} ORDER BY f.time, f.id", where.parameters):
             yield self._made(fill_of, row), row[len(FILL)]
+
+    def as_seen(self, found: Iterator[tuple[Fill, str]]) -> Iterator[tuple[Fill, str]]:
+        """Yield fills with what their later sightings know better: the time, the position after, the place."""
+        while part := list(islice(found, _PART)):
+            ids = [fill.id for fill, _ in part]
+            further: dict[int | None, list[Sighting]] = {}
+            for row in self._rows(_RESIGHTINGS[len(ids)], ids):
+                sighting = self._made(sighting_of, row)
+                further.setdefault(sighting.fill_id, []).append(sighting)
+            yield from ((refined(fill, further.get(fill.id, ())), mode) for fill, mode in part)
 
     def older_of(self, fill_id: int) -> list[int]:
         """Return the ids of the rows a fill stands for, oldest first; none where it supersedes nothing."""

@@ -10,13 +10,13 @@ from typing import Final
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import PositionKey
-from dtcpos.store.audit import faults_of, leniently, schema_faults
+from dtcpos.store.audit import Progress, faults_of, leniently, quietly, schema_faults
 from dtcpos.store.repository import PositionRepository
 
 _PROJECTIONS: Final = ("open_position", "trade")
 
 
-def mend_structure(repository: PositionRepository) -> list[str]:
+def mend_structure(repository: PositionRepository, progress: Progress = quietly) -> list[str]:
     """Make the file sound again where only projections or indexes are damaged; return the faults there were.
 
     The tables of the projections are made anew with the rows that can still be read, and every index is written
@@ -25,7 +25,7 @@ def mend_structure(repository: PositionRepository) -> list[str]:
     misshapen = schema_faults(repository)
     if misshapen:
         raise LedgerCorrupt(f"ledger {repository.path} is damaged in its schema ({misshapen[0]}); restore a backup")
-    faults = faults_of(repository)
+    faults = faults_of(repository, progress)
     if not faults:
         return []
     connection = repository._connection
@@ -35,7 +35,7 @@ def mend_structure(repository: PositionRepository) -> list[str]:
             for table in _PROJECTIONS:
                 _make_anew(connection, table)
         connection.execute("REINDEX")
-        left = faults_of(repository)
+        left = faults_of(repository, progress)
     except sqlite3.DatabaseError as error:
         left = [str(error)]
     if left:

@@ -7,9 +7,10 @@ ledger, so the questions about "before" and "after" compare whole seconds.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from dtcpos.errors import LedgerCorrupt
@@ -33,7 +34,6 @@ from dtcpos.store.columns import (
     FILL,
     INSTRUMENT,
     JOURNAL,
-    LINK,
     SIGHTING,
     SNAPSHOT,
     TRADE,
@@ -43,6 +43,7 @@ from dtcpos.store.columns import (
 )
 from dtcpos.store.connection import refusal_of
 from dtcpos.store.digest import content_hash
+from dtcpos.store.glance import ACCOUNTS, LINKS, OPEN_BREAKS, PREFERENCE, UNREADABLE
 from dtcpos.store.nouns import ClosedTrade, ExportCursor
 from dtcpos.store.records import (
     account_of,
@@ -68,9 +69,6 @@ from dtcpos.store.rows import (
 
 _Noun = TypeVar("_Noun")
 
-# What a converter raises for a damaged row: other text, or NULL and a number where a broken record header left them.
-UNREADABLE: Final = (ValueError, KeyError, ArithmeticError, TypeError, AttributeError)
-
 NOT_SUPERSEDED: Final = "NOT EXISTS (SELECT 1 FROM fill newer WHERE newer.supersedes = f.id)"
 CURRENT: Final = f"f.is_void = 0 AND {NOT_SUPERSEDED}"
 
@@ -81,6 +79,9 @@ _GROUP_SIZES: Final = (1, 8, 64, 512)
 
 def groups_of(ids: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield the ids in groups of the sizes for which statements are kept, repeating the last id as padding."""
+    if len(ids) == 1:
+        yield (ids[0],)
+        return
     largest = _GROUP_SIZES[-1]
     for start in range(0, len(ids), largest):
         group = tuple(ids[start : start + largest])
@@ -108,6 +109,11 @@ _OF_ORDERS: Final = _by_group(
 )
 _SIGHTINGS: Final = _by_group(f"SELECT {listed(SIGHTING)} FROM sighting WHERE fill_id IN ({{ids}})")
 
+_REMEMBERED: Final = _by_group(
+    f"SELECT opened_by, {listed((*SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? "
+    "AND opened_by IN ({ids})"
+)
+
 _OF_KEY: Final = f"FROM fill f WHERE f.account = ? AND f.symbol = ? AND {CURRENT}"
 # By the fill's own time or by that of a sighting, which may lie hours apart where a log was read in the wrong zone.
 _OF_KEY_AFTER: Final = (
@@ -116,10 +122,15 @@ _OF_KEY_AFTER: Final = (
     f"AND +f.account = ? AND +f.symbol = ? AND {CURRENT}"
 )
 _LATEST_OF_KEY: Final = f"SELECT f.time {_OF_KEY} ORDER BY f.time DESC LIMIT 1"
+# Only the newest of an account are looked at: whether its ids are shared shows in any of them.
 _SEEN_LIVE_AND_PAST: Final = (
-    "SELECT s.fill_id FROM resighting s JOIN fill f ON f.id = s.fill_id WHERE s.account = ? "
-    "AND (s.source = 'BACKFILL' AND f.source = 'LIVE' OR s.source = 'LIVE' AND f.source = 'BACKFILL') "
-    "ORDER BY s.fill_id DESC LIMIT 16"
+    "SELECT s.fill_id FROM (SELECT fill_id, source FROM resighting WHERE account = ? ORDER BY time DESC LIMIT 1024) s "
+    "JOIN fill f ON f.id = s.fill_id "
+    "WHERE (s.source = 'BACKFILL' AND f.source = 'LIVE' OR s.source = 'LIVE' AND f.source = 'BACKFILL') LIMIT 16"
+)
+_LIVE_TIMES: Final = (
+    "SELECT time, booked_at FROM fill "
+    "WHERE id > (SELECT max(id) FROM fill) - ? AND source = 'LIVE' AND supersedes IS NULL"
 )
 _SIGHTED_AGAIN: Final = f"SELECT {listed(SIGHTING)} FROM resighting WHERE fill_id IN (SELECT f.id {{of_key}})"
 
@@ -138,8 +149,17 @@ class LedgerQueries:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            # A flipped byte may make text bytes, or a column another; whoever reads then trips over it.
+            if isinstance(error, _TRIPPED):
+                from dtcpos.store.audit import refuse_damage
+
+                refuse_damage(self, error)
+        finally:
+            self.close()
 
     def account(self, name: str) -> Account | None:
         """Return the account, None if it was never seen."""
@@ -147,11 +167,11 @@ class LedgerQueries:
 
     def accounts(self) -> list[Account]:
         """Return every account, by name."""
-        return self._nouns(account_of, f"SELECT {listed(ACCOUNT)} FROM account ORDER BY account")
+        return self._nouns(account_of, ACCOUNTS)
 
     def keys(self) -> list[tuple[str, str]]:
         """Return every (account, symbol) the ledger has a fill of."""
-        return [(row[0], row[1]) for row in self._rows("SELECT DISTINCT account, symbol FROM fill ORDER BY 1, 2")]
+        return [(row[0], row[1]) for row in self._rows(_KEYS)]
 
     def find_executions(self, account: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the fill that now stands for each execution id known of the account.
@@ -181,10 +201,9 @@ class LedgerQueries:
         """Return the id of the row that stands where a fill stood, its own if nothing superseded it."""
         return self._newest([fill_id])[fill_id]
 
-    def entries_of(self, causes: Sequence[str]) -> list[JournalEntry]:
-        """Return the journal's entries of these causes, oldest first."""
-        sql = f"SELECT {listed(JOURNAL)} FROM journal WHERE cause IN ({marks(len(causes))}) ORDER BY id"
-        return self._nouns(journal_of, sql, causes)
+    def entries_by_person(self) -> list[JournalEntry]:
+        """Return the journal's entries of what a person has entered or taken back, oldest first."""
+        return self._nouns(journal_of, _BY_PERSON)
 
     def _newest(self, ids: Iterable[int]) -> dict[int, int]:
         """Follow each fill to the row that nothing supersedes."""
@@ -245,8 +264,12 @@ class LedgerQueries:
         last = max(second_of(fill.time) for fill in fills)
         return [fill for fill in fills if second_of(fill.time) == last]
 
+    def live_lags(self, *, of_last: int) -> list[timedelta]:
+        """Return, of those of the newest fills that were heard live, how long after its own time each was booked."""
+        return [moment_of(booked_at) - moment_of(time) for time, booked_at in self._rows(_LIVE_TIMES, (of_last,))]
+
     def seen_live_and_past(self, account: str) -> list[int]:
-        """Return the ids of a few fills of an account that both the live feed and history have told, newest first."""
+        """Return the ids of a few fills of an account that both the live feed and history have told."""
         return [fill_id for (fill_id,) in self._rows(_SEEN_LIVE_AND_PAST, (account,))]
 
     def count_of_key(self, account: str, symbol: str) -> int:
@@ -259,13 +282,27 @@ class LedgerQueries:
         bound = "" if after is None else next_second_text(after)
         return self._nouns(trade_of, sql + "ORDER BY exit_time, id", (account, symbol, bound))
 
-    def closed_trade(self, trade: Trade, instrument: Instrument | None) -> ClosedTrade:
-        """Return a trade with what is remembered of its entry and exit; the fill that opened it finds its row."""
-        rows = self._rows(_REMEMBERED, (*trade.key[1:], trade.opened_by))
-        try:
-            return closed_trade_of(trade, instrument, rows[0] if rows else _NOTHING_REMEMBERED)
-        except UNREADABLE as error:
-            raise self._damage(error) from error
+    def remembered(
+        self, trades: Sequence[Trade], instruments: Mapping[str, Instrument]
+    ) -> dict[tuple[PositionKey, int | None], ClosedTrade]:
+        """Return trades with what is remembered of their entries and exits, by key and the fill that opened them."""
+        by_key: dict[PositionKey, dict[int | None, Trade]] = {}
+        for trade in trades:
+            by_key.setdefault(trade.key, {})[trade.opened_by] = trade
+        found: dict[tuple[PositionKey, int | None], ClosedTrade] = {}
+        for key, of_key in by_key.items():
+            rows_found: dict[Any, Row] = {}
+            for group in groups_of(list(of_key)):
+                rows = self._rows(_REMEMBERED[len(group)], (key.account, key.symbol, *group))
+                rows_found.update((row[0], row[1:]) for row in rows)
+            instrument = instruments.get(key.symbol)
+            try:
+                for opened_by, trade in of_key.items():
+                    row = rows_found.get(opened_by, _NOTHING_REMEMBERED)
+                    found[key, opened_by] = closed_trade_of(trade, instrument, row)
+            except UNREADABLE as error:
+                raise self._damage(error) from error
+        return found
 
     def flat_point_before(self, account: str, symbol: str, moment: datetime) -> datetime | None:
         """Return the latest second before that of `moment` at whose end nothing was held, None if there is none.
@@ -299,12 +336,16 @@ class LedgerQueries:
 
     def open_breaks(self) -> list[Break]:
         """Return the breaks nobody has answered yet, oldest first."""
-        return self._nouns(break_of, f"SELECT {listed(BREAK)} FROM break_ WHERE answer = '' ORDER BY id")
+        return self._nouns(break_of, OPEN_BREAKS)
 
     def orders(self, account: str | None = None) -> list[WorkingOrder]:
-        """Return the stored orders, of one account or of all."""
-        sql = f"SELECT {listed(WORKING_ORDER)} FROM working_order WHERE ? IS NULL OR account = ? ORDER BY 1, 2"
-        return self._nouns(order_of, sql, (account, account))
+        """Return the stored orders, of one account or of all, also those that are done."""
+        where, parameters = ("", ()) if account is None else (" WHERE account = ?", (account,))
+        return self._nouns(order_of, f"{ORDERS}{where} ORDER BY 1, 2", parameters)
+
+    def working_orders(self) -> list[WorkingOrder]:
+        """Return the orders that can still trade."""
+        return self._nouns(order_of, _WORKING_ORDERS)
 
     def instrument(self, symbol: str) -> Instrument | None:
         """Return what is known of the symbol, None if nothing is."""
@@ -317,11 +358,11 @@ class LedgerQueries:
 
     def links(self) -> list[Link]:
         """Return the line to every server that was ever connected to."""
-        return self._nouns(link_of, f"SELECT {listed(LINK)} FROM link ORDER BY server")
+        return self._nouns(link_of, LINKS)
 
     def preference(self, key: str) -> str | None:
         """Return what was stored under the key, None if nothing was."""
-        rows = self._rows("SELECT value FROM preference WHERE key = ?", (key,))
+        rows = self._rows(PREFERENCE, (key,))
         return str(rows[0][0]) if rows else None
 
     def export_cursor(self, name: str) -> ExportCursor | None:
@@ -373,13 +414,30 @@ class LedgerQueries:
         return LedgerCorrupt(f"ledger {self.path} holds a damaged row ({error!r}); run `dtcpos verify`")
 
 
+# What goes wrong where a value, or a table, is not what it was written as.
+_TRIPPED: Final = (sqlite3.Error, AssertionError, *UNREADABLE)
+
+
 def _id_of(fill: Fill) -> int:
     assert fill.id is not None
     return fill.id
 
 
-_REMEMBERED: Final = (
-    f"SELECT {listed((*SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? AND opened_by = ?"
+ORDERS: Final = f"SELECT {listed(WORKING_ORDER)} FROM working_order"
+# The conditions are those of two partial indexes, word for word.
+_WORKING_ORDERS: Final = f"{ORDERS} INDEXED BY working_order_open WHERE status IN (1, 2, 3, 4, 5, 6, 10) ORDER BY 1, 2"
+_BY_PERSON: Final = (
+    f"SELECT {listed(JOURNAL)} FROM journal INDEXED BY journal_by_person "
+    "WHERE cause IN ('close', 'fix add', 'fix replace', 'fix void', 'undo') ORDER BY id"
+)
+# Every (account, symbol) by one step of the index each, instead of a walk over every fill.
+_KEYS: Final = (
+    "WITH RECURSIVE seen (account, symbol) AS ("
+    "SELECT * FROM (SELECT account, symbol FROM fill ORDER BY account, symbol LIMIT 1) UNION ALL "
+    "SELECT f.account, f.symbol FROM seen JOIN fill f ON f.id = coalesce("
+    "(SELECT n.id FROM fill n WHERE n.account = seen.account AND n.symbol > seen.symbol ORDER BY n.symbol LIMIT 1), "
+    "(SELECT n.id FROM fill n WHERE n.account > seen.account ORDER BY n.account, n.symbol LIMIT 1))) "
+    "SELECT account, symbol FROM seen"
 )
 _NOTHING_REMEMBERED: Final = (None,) * len((*SNAPSHOT, *EXIT))
 _EXITS_BEFORE: Final = (

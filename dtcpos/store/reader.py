@@ -6,7 +6,7 @@ Nothing here imports sqlite-utils: a listing starts as fast as the standard libr
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from heapq import merge
@@ -18,7 +18,6 @@ from dtcpos.store.columns import (
     BREAK,
     EXIT,
     FILL,
-    INSTRUMENT,
     JOURNAL,
     OPEN_POSITION,
     SNAPSHOT,
@@ -28,8 +27,9 @@ from dtcpos.store.columns import (
     marks,
 )
 from dtcpos.store.connection import connect_reader
+from dtcpos.store.glance import POSITIONS, UNREADABLE
 from dtcpos.store.nouns import EVERYTHING, ClosedTrade, Holding, Selection
-from dtcpos.store.queries import CURRENT, UNREADABLE, LedgerQueries
+from dtcpos.store.queries import CURRENT, LedgerQueries
 from dtcpos.store.records import break_of, closed_trade_of, instrument_of, journal_of, verification_of
 from dtcpos.store.rows import (
     Row,
@@ -45,14 +45,14 @@ from dtcpos.store.rows import (
 
 _Noun = TypeVar("_Noun")
 
-_KEPT: Final = ("target_price", "stop_price", *SNAPSHOT, "heat_since")
-_POSITIONS: Final = (
-    f"SELECT {listed(OPEN_POSITION, 'p')}, {listed(VERIFICATION[3:], 'p')}, {listed(_KEPT, 'p')}, m.price, m.time, "
-    f"{listed(INSTRUMENT, 'i')} FROM open_position p LEFT JOIN mark m ON m.symbol = p.symbol "
-    "LEFT JOIN instrument i ON i.symbol = p.symbol"
-)
 _TRADES: Final = f"SELECT {listed(TRADE, 't')}, {listed((*SNAPSHOT, *EXIT), 't')} FROM trade t"
 _FILLS: Final = f"SELECT {listed(FILL, 'f')}, coalesce(a.mode, '') FROM fill f LEFT JOIN account a USING (account)"
+# How many of the newest ids are walked before an index is asked: some milliseconds.
+_NEAR: Final = 1000
+_NEARBY: Final = "f.id > (SELECT max(id) FROM fill) - ?"
+_IDS_OF_SYMBOL: Final = (
+    "f.id IN (SELECT n.id FROM fill n WHERE n.symbol = ? AND n.account IN ({accounts}) ORDER BY n.id DESC LIMIT ?)"
+)
 _JOURNAL: Final = f"SELECT {listed(JOURNAL, 'j')} FROM journal j"
 _BREAKS: Final = f"SELECT {listed(BREAK)} FROM break_"
 _CHECKED: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
@@ -84,7 +84,7 @@ class LedgerReader(LedgerQueries):
         where = Where("p", selection)
         unanswered: dict[PositionKey, list[Break]] = {}
         with self.held_still():
-            rows = self._rows(f"{_POSITIONS}{where.sql} ORDER BY 1, 2, 3", where.parameters)
+            rows = self._rows(f"{POSITIONS}{where.sql} ORDER BY 1, 2, 3", where.parameters)
             for found in self.open_breaks() if rows else ():
                 unanswered.setdefault(found.key, []).append(found)
         return [self._made(_holding_of, row, unanswered) for row in rows]
@@ -96,19 +96,40 @@ class LedgerReader(LedgerQueries):
 
         `last` limits them to so many of the newest, `after_id` to those booked later than that one.
         """
-        # Walking the ids keeps memory flat and finds the newest at once. Only a whole key is better served by its
-        # index, and then the ids are sorted.
-        by_key = selection.account is not None and selection.symbol is not None and last is None and after_id is None
-        where = Where("f" if by_key else "+f", selection, mode="a.mode", time="f.time")
-        where.add(CURRENT)
+        if last is not None:
+            yield from (self._made(_fill_with_mode, row) for row in reversed(self._newest_fills(selection, last)))
+            return
+        # Walking the ids keeps memory flat. Only a whole key is better served by its index, whose ids are then sorted.
+        by_key = selection.account is not None and selection.symbol is not None and after_id is None
+        where = _of_fills(selection, by_key=by_key)
         if after_id is not None:
             where.add("f.id > ?", after_id)
-        sql, parameters = f"{_FILLS}{where.sql} ORDER BY f.id", where.parameters
-        if last is not None:
-            newest = self._rows(f"{sql} DESC LIMIT ?", (*parameters, last))
-            yield from (self._made(_fill_with_mode, row) for row in reversed(newest))
-            return
-        yield from (self._made(_fill_with_mode, row) for row in self._stream(sql, parameters))
+        rows = self._stream(f"{_FILLS}{where.sql} ORDER BY f.id", where.parameters)
+        yield from (self._made(_fill_with_mode, row) for row in rows)
+
+    def _newest_fills(self, selection: Selection, count: int) -> list[Row]:
+        """Return so many of the newest rows, the newest first."""
+        where = _of_fills(selection)
+        if selection.symbol is not None:
+            # Mostly the newest fills are of what trades now. Those of an expired contract would be looked for in the
+            # whole ledger; its index knows their ids, and sorting ids is nothing beside reading rows.
+            found = self._fills_from(selection, _NEARBY, (max(_NEAR, count),), count)
+            if len(found) == count:
+                return found
+            asked = (selection.account, selection.symbol)
+            accounts = [key[0] for key in self.keys() if asked in (key, (None, key[1]))]
+            ids = _IDS_OF_SYMBOL.format(accounts=marks(len(accounts)))
+            found = self._fills_from(selection, ids, (selection.symbol, *accounts, _NEAR + count), count)
+            if len(found) == count:
+                return found
+            where = _of_fills(selection, by_key=True)
+            where.add(f"f.account IN ({marks(len(accounts))})", *accounts)
+        return self._rows(f"{_FILLS}{where.sql} ORDER BY f.id DESC LIMIT ?", (*where.parameters, count))
+
+    def _fills_from(self, selection: Selection, among: str, parameters: Sequence[Any], count: int) -> list[Row]:
+        where = _of_fills(selection)
+        where.add(among, *parameters)
+        return self._rows(f"{_FILLS}{where.sql} ORDER BY f.id DESC LIMIT ?", (*where.parameters, count))
 
     def trades(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[ClosedTrade]:
         """Yield the trades by exit, with `after_id` those with a greater id by id; memory stays flat."""
@@ -138,13 +159,22 @@ class LedgerReader(LedgerQueries):
             return sorted(set(selection.modes))
         return [row[0] for row in self._rows(_EVERY_MODE)]
 
-    def journal(self, selection: Selection = EVERYTHING, *, after_id: int | None = None) -> Iterator[JournalEntry]:
-        """Yield the journal by id; with modes only the entries of accounts in one of them."""
+    def journal(
+        self, selection: Selection = EVERYTHING, *, last: int | None = None, after_id: int | None = None
+    ) -> Iterator[JournalEntry]:
+        """Yield the journal by id; with modes only the entries of accounts in one of them.
+
+        `last` limits them to so many of the newest, `after_id` to those written later than that one.
+        """
         in_mode = "j.account IN (SELECT account FROM account WHERE mode IN ({modes}))"
         where = Where("j", selection, mode_test=in_mode, time="j.at")
         if after_id is not None:
             where.add("j.id > ?", after_id)
-        for row in self._stream(f"{_JOURNAL}{where.sql} ORDER BY j.id", where.parameters):
+        sql, parameters = f"{_JOURNAL}{where.sql} ORDER BY j.id", where.parameters
+        rows: Iterable[Row] = self._stream(sql, parameters)
+        if last is not None:
+            rows = reversed(self._rows(f"{sql} DESC LIMIT ?", (*parameters, last)))
+        for row in rows:
             yield self._made(journal_of, row)
 
     def breaks(self, selection: Selection = EVERYTHING, *, only_open: bool = True) -> list[Break]:
@@ -222,6 +252,12 @@ class Where:
     def sql(self) -> str:
         """The WHERE clause, empty where nothing is asked."""
         return f" WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+def _of_fills(selection: Selection, *, by_key: bool = False) -> Where:
+    where = Where("f" if by_key else "+f", selection, mode="a.mode", time="f.time")
+    where.add(CURRENT)
+    return where
 
 
 def _holding_of(row: Row, unanswered: dict[PositionKey, list[Break]]) -> Holding:

@@ -9,15 +9,14 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dtcpos.errors import LedgerMissing, LedgerUnwritable
+from dtcpos.errors import LedgerMissing
 from dtcpos.model import (
     Account,
     Break,
@@ -55,7 +54,7 @@ from dtcpos.store.columns import (
     update,
     upsert,
 )
-from dtcpos.store.connection import configure_writer, connect_writer
+from dtcpos.store.connection import Patience, configure_writer, connect_writer
 from dtcpos.store.nouns import ExportCursor
 from dtcpos.store.queries import FILLS_BY_ID, LedgerQueries, groups_of
 from dtcpos.store.records import (
@@ -82,10 +81,9 @@ from dtcpos.store.rows import (
     trade_row,
 )
 from dtcpos.store.schema import SCHEMA_VERSION, migrations
+from dtcpos.store.transaction import NO_FILE, Transaction, prepare_folder
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from sqlite_utils import Database
 
 _INSERT_FILL: Final = insert("fill", (*FILL, "checksum"))
@@ -112,25 +110,31 @@ _INSERT_TRADE: Final = (
 )
 _UPDATE_TRADE: Final = update("trade", TRADE)
 _OF_POSITION: Final = "WHERE mode = ? AND account = ? AND symbol = ?"
-_UPSERT_MARK: Final = f"{upsert('mark', ('symbol', 'price', 'time'), key=1)} WHERE excluded.time >= mark.time"
+_MARK: Final = ("symbol", "price", "time")
+_UPSERT_MARK: Final = f"{upsert('mark', _MARK, key=1)} WHERE excluded.time >= mark.time OR mark.time > ?"
 _UPSERT_ORDER: Final = upsert("working_order", WORKING_ORDER, key=2)
-_NO_FILE: Final = ":memory:"
 
 
 class PositionRepository(LedgerQueries):
     """One ledger, open for writing.
 
     It is used by one thread at a time. Writes belong inside `transaction()`; one made outside is a transaction of its
-    own. `database` is the sqlite-utils view of the same connection.
+    own. `database` is the sqlite-utils view of the same connection; `patience` is for a writer that outlasts others.
     """
 
     def __init__(self, database: Database, path: Path | str) -> None:
         super().__init__(database.conn, path)
         self.database = database
-        self._transaction = _Transaction(self)
-        self._place = os.fspath(path)
-        self._file = _identity_of(self._place)
-        self._has_traded = False
+        self._transaction = Transaction(database.conn, path)
+
+    @property
+    def patience(self) -> Patience | None:
+        """How long a writer waits for others beyond the busy timeout."""
+        return self._transaction.patience
+
+    @patience.setter
+    def patience(self, patience: Patience | None) -> None:
+        self._transaction.patience = patience
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = True, create_folder: bool = False) -> PositionRepository:
@@ -141,15 +145,15 @@ class PositionRepository(LedgerQueries):
         path = Path(path)
         if not create and not path.exists():
             raise LedgerMissing(f"no ledger at {path}; run `dtcpos connect` to start one, or name another with --db")
-        _prepare_folder(path.parent, create=create_folder)
+        prepare_folder(path.parent, create=create_folder)
         return cls._migrated(connect_writer(path), path)
 
     @classmethod
     def in_memory(cls) -> PositionRepository:
         """Open an empty ledger that lives no longer than this object."""
-        connection = sqlite3.connect(_NO_FILE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(NO_FILE, isolation_level=None, check_same_thread=False)
         configure_writer(connection)
-        return cls._migrated(connection, _NO_FILE)
+        return cls._migrated(connection, NO_FILE)
 
     @classmethod
     def _migrated(cls, connection: sqlite3.Connection, path: Path | str) -> PositionRepository:
@@ -166,7 +170,11 @@ class PositionRepository(LedgerQueries):
             raise
         return repository
 
-    def transaction(self) -> _Transaction:
+    def data_version(self) -> int:
+        """Return a number that changes when another connection has written; in a transaction none can."""
+        return self._transaction.version if self._connection.in_transaction else super().data_version()
+
+    def transaction(self) -> Transaction:
         """Return the block whose writes are one transaction, flushed to the disk when it ends.
 
         Any exception inside undoes it. Blocks do not nest.
@@ -206,11 +214,15 @@ class PositionRepository(LedgerQueries):
     def next_fill_id(self) -> int:
         """Return the id the next fill takes; it holds until the transaction ends."""
         assert self._connection.in_transaction, "without a transaction another process may take the id"
-        return int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM fill")[0][0])
+        if self._transaction.next_fill_id is None:
+            self._transaction.next_fill_id = int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM fill")[0][0])
+        return self._transaction.next_fill_id
 
     def add_fills(self, fills: Sequence[Fill]) -> None:
         """Append the fills, each with its id and its time of booking; each is the sighting by its own source."""
         self._write(_INSERT_FILL, [fill_row(fill) for fill in fills])
+        if self._transaction.next_fill_id is not None and fills:
+            self._transaction.next_fill_id = max(self._transaction.next_fill_id, 1 + (fills[-1].id or 0))
 
     def add_sightings(self, account: str, sightings: Sequence[Sighting]) -> None:
         """Append where fills of the account were seen again; a source that has told a fill before adds nothing."""
@@ -231,7 +243,7 @@ class PositionRepository(LedgerQueries):
         A row whose position became a trade in this transaction, as when a fill reverses it, is begun anew.
         """
         rows = [position_row(position) for position in positions]
-        if self._has_traded:
+        if self._transaction.has_traded:
             self._write(_DELETE_TRADED, [(*row[:3], row[_OPENED_BY]) for row in rows])
         self._write(_UPSERT_POSITION, rows)
 
@@ -246,7 +258,7 @@ class PositionRepository(LedgerQueries):
         before that row is removed or replaced.
         """
         assert self._connection.in_transaction, "the trade and its position change together or not at all"
-        self._has_traded = True
+        self._transaction.has_traded = True
         last = self._rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'trade'")[0][0]
         ids = list(range(last + 1, last + 1 + len(trades)))
         self._write(_INSERT_TRADE, [trade_row(trade, trade_id) for trade, trade_id in zip(trades, ids, strict=True)])
@@ -270,8 +282,11 @@ class PositionRepository(LedgerQueries):
             with self._transaction:
                 return self.add_journal(entries)
         # Numbered here and not by SQLite, because the checksum covers the id too.
-        first = int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM journal")[0][0])
+        first = self._transaction.next_journal_id
+        if first is None:
+            first = int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM journal")[0][0])
         self._write(_INSERT_JOURNAL, [journal_row(entry, first + place) for place, entry in enumerate(entries)])
+        self._transaction.next_journal_id = first + len(entries)
         return first + len(entries) - 1
 
     def verifications(self) -> dict[PositionKey, Verification]:
@@ -281,12 +296,8 @@ class PositionRepository(LedgerQueries):
 
     def put_verification(self, verification: Verification) -> int:
         """Store what a comparison said of an open position; return 0 if there is no such position, else 1."""
-        row = (
-            text_or_none(verification.agreed_quantity),
-            time_or_none(verification.agreed_at),
-            time_or_none(verification.compared_at),
-            verification.outcome,
-        )
+        agreed_at, compared_at = time_or_none(verification.agreed_at), time_or_none(verification.compared_at)
+        row = (text_or_none(verification.agreed_quantity), agreed_at, compared_at, verification.outcome)
         return self._set_of_position(VERIFICATION[3:], verification.key, row)
 
     def set_brackets(self, key: PositionKey, target_price: Decimal | None, stop_price: Decimal | None) -> int:
@@ -355,9 +366,9 @@ class PositionRepository(LedgerQueries):
         """Store what is known of a symbol."""
         self._write(upsert("instrument", INSTRUMENT, key=1), [instrument_row(instrument)])
 
-    def put_marks(self, prices: Sequence[Mark]) -> None:
-        """Store the last trade prices; one that is older than the one stored changes nothing."""
-        self._write(_UPSERT_MARK, [mark_row(mark) for mark in prices])
+    def put_marks(self, prices: Sequence[Mark], *, now: datetime | None = None) -> None:
+        """Store the last trade prices; one older than the one stored changes nothing, unless that lies after `now`."""
+        self._write(_UPSERT_MARK, [(*mark_row(mark), time_or_none(now)) for mark in prices])
 
     def put_link(self, link: Link) -> None:
         """Store how the line to a server stands."""
@@ -372,6 +383,16 @@ class PositionRepository(LedgerQueries):
         sql = "INSERT INTO contact (account, symbol, contacted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         self._write(sql, [(account, symbol, time_text(at))])
 
+    def history_digests(self, account: str) -> dict[int, bytes]:
+        """Return the digest of what history said of each hour (since 1970) when it was booked whole."""
+        return dict(self._rows("SELECT hour, digest FROM history_hour WHERE account = ?", (account,)))
+
+    def put_history_digests(self, account: str, digests: Mapping[int, bytes], *, oldest: int) -> None:
+        """Store what history said of some hours that are booked whole now, and forget those before the `oldest`."""
+        rows = [(account, hour, digest) for hour, digest in digests.items()]
+        self._write(upsert("history_hour", ("account", "hour", "digest"), key=2), rows)
+        self._write("DELETE FROM history_hour WHERE account = ? AND hour < ?", [(account, oldest)])
+
     def set_preference(self, key: str, value: str) -> None:
         """Store the value under the key."""
         self._write(upsert("preference", ("key", "value"), key=1), [(key, value)])
@@ -379,72 +400,3 @@ class PositionRepository(LedgerQueries):
     def put_export_cursor(self, cursor: ExportCursor) -> None:
         """Store how far an export has come."""
         self._write(upsert("export_cursor", CURSOR, key=1), [cursor_row(cursor)])
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE to COMMIT; a class, because a generator costs a tenth of a small transaction's own work."""
-
-    __slots__ = ("_repository",)
-
-    def __init__(self, repository: PositionRepository) -> None:
-        self._repository = repository
-
-    def __enter__(self) -> None:
-        repository = self._repository
-        assert not repository._connection.in_transaction, "transactions do not nest"
-        try:
-            repository._connection.execute("BEGIN IMMEDIATE")
-            repository._has_traded = False
-        except sqlite3.Error as error:
-            raise repository._refusal(error) from error
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        repository = self._repository
-        if error is None:
-            try:
-                _refuse_moved(repository)
-                repository._connection.execute("COMMIT")
-                return
-            except sqlite3.Error as fault:
-                self._undo()
-                raise repository._refusal(fault) from fault
-            except LedgerUnwritable:
-                self._undo()
-                raise
-        self._undo()
-        if isinstance(error, sqlite3.Error):
-            raise repository._refusal(error) from error
-
-    def _undo(self) -> None:
-        # A full disk and some other faults undo the transaction by themselves.
-        if self._repository._connection.in_transaction:
-            self._repository._connection.rollback()
-
-
-def _prepare_folder(folder: Path, *, create: bool) -> None:
-    try:
-        if create:
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LedgerUnwritable(f"folder {folder} cannot be made ({error.strerror}); name another with --db") from error
-    if not folder.is_dir():
-        raise LedgerUnwritable(f"folder {folder} does not exist; make it or name another with --db")
-
-
-def _identity_of(path: str) -> tuple[int, int] | None:
-    """Return what tells the file at the path from any other, None where it cannot go away while it is open."""
-    if path == _NO_FILE or os.name == "nt":
-        return None
-    try:
-        status = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, once per transaction
-    except OSError:
-        return (0, 0)
-    return status.st_dev, status.st_ino
-
-
-def _refuse_moved(repository: PositionRepository) -> None:
-    # A deleted file goes on taking commits that nobody can ever read.
-    if repository._file != _identity_of(repository._place):
-        raise LedgerUnwritable(f"ledger {repository.path} is no longer at its path; put it back and start again")

@@ -11,13 +11,11 @@ These functions run once per value of every fill, so each takes the shortest way
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
-
-from attrs import evolve
 
 from dtcpos.model import Direction, Fill, Position, PositionKey, Side, Sighting, Source, Trade
 from dtcpos.store.columns import FILL, OPEN_POSITION, SIGHTING, TRADE
@@ -71,16 +69,17 @@ def time_text(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         assert moment.tzinfo is not None, moment
         moment = moment.astimezone(UTC)
-    # Half the time of `isoformat`, which asks the zone for an offset that is known here.
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
-        moment.year,
-        moment.month,
-        moment.day,
-        moment.hour,
-        moment.minute,
-        moment.second,
-        moment.microsecond,
-    )
+    # A third of the time of `isoformat`, which asks the zone for an offset that is known here.
+    hour, minute, second = _TWO_DIGITS[moment.hour], _TWO_DIGITS[moment.minute], _TWO_DIGITS[moment.second]
+    return f"{_day_text(moment.toordinal())}T{hour}:{minute}:{second}.{moment.microsecond:06d}Z"
+
+
+_TWO_DIGITS: Final = tuple(f"{number:02d}" for number in range(60))
+
+
+@lru_cache(maxsize=64)
+def _day_text(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def time_or_none(moment: datetime | None) -> str | None:
@@ -228,8 +227,7 @@ def refined(fill: Fill, sightings: Iterable[Sighting]) -> Fill:
     inexact, _, time = min(timed)
     after = [(_CHAIN_RANK[one.source], one.position_after) for one in told if one.position_after is not None]
     place = [(_CHAIN_RANK[one.source], one.place) for one in told if one.place is not None]
-    return evolve(
-        fill,
+    return fill._replace(
         time=time,
         time_is_exact=not inexact,
         position_after=min(after)[1] if after else None,

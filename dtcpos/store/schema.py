@@ -89,6 +89,7 @@ CREATE TABLE journal (
     checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_key ON journal (account, symbol, id);
+CREATE INDEX journal_by_person ON journal (id) WHERE cause IN ('close', 'fix add', 'fix replace', 'fix void', 'undo');
 """
 
 # REPLACE deletes without firing DELETE triggers unless the connection asks for it, hence the INSERT triggers: 0.8 of
@@ -202,6 +203,8 @@ CREATE TABLE working_order (
     updated_at TEXT,
     PRIMARY KEY (account, order_id)
 ) STRICT, WITHOUT ROWID;
+-- Orders are kept when they are done; those that can still trade are few. The statuses are those of `is_working`.
+CREATE INDEX working_order_open ON working_order (account) WHERE status IN (1, 2, 3, 4, 5, 6, 10);
 
 CREATE TABLE mark (
     symbol TEXT PRIMARY KEY,
@@ -263,6 +266,14 @@ CREATE TABLE contact (
     symbol TEXT NOT NULL,
     contacted_at TEXT NOT NULL,
     PRIMARY KEY (account, symbol)
+) STRICT, WITHOUT ROWID;
+
+-- What history said of each hour when it was booked whole, so that the same answer need not be read again.
+CREATE TABLE history_hour (
+    account TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (account, hour)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE preference (

@@ -6,6 +6,8 @@ median of the ratios of the turns with their range. Absolute figures on another 
 
 from __future__ import annotations
 
+import os
+import platform
 import sqlite3
 import statistics
 import time
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 GROUP = 512
+_COMMITS = 200
 
 # The facts a ledger cannot do without, in plain tables: an execution counts once, a position is one row.
 _FILL = (
@@ -109,21 +112,36 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def spread(ratios: Sequence[float]) -> str:
     """Return the median and the range of some ratios in words."""
-    return f"{statistics.median(ratios):5.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 class Report:
-    """The table that is printed at the end."""
+    """The table that is printed at the end, as README has it."""
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+    def __init__(self, machine: str = "") -> None:
+        self._machine = machine
+        self._rows: list[tuple[str, str, str, str]] = []
 
-    def add(self, number: str, what: str, ratio: str, target: str, detail: str = "") -> None:
-        self._lines.append(f"{number:<4}{what:<48}{ratio:<26}{target:<16}{detail}")
+    def add(self, number: str, what: str, measured: str, target: str, detail: str = "") -> None:
+        promise = f"{number} {what}".strip()
+        self._rows.append((promise, measured, target or "none", detail))
 
     def text(self) -> str:
-        heading = f"{'':<4}{'ratio to a bare loop in the same run':<48}{'median  (range)':<26}{'target':<16}in figures"
-        return "\n".join(["", heading, *self._lines])
+        heading = ("promise", "measured (median, range)", "target", "in figures")
+        rows = [heading, ("---",) * 4, *self._rows]
+        return "\n".join(["", self._machine, "", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def machine_of(folder: Path) -> str:
+    """Describe the machine as far as ratios depend on it: cores, versions, and how long a bare commit is flushed."""
+    bare = BareLedger(folder / "machine.db", _COMMITS)
+    commits = [seconds_of(lambda: bare.write(1)) for _ in range(_COMMITS)]
+    bare.close()
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}; a bare commit of one fill takes {statistics.median(commits) * 1e3:.2f} ms "
+        f"({min(commits) * 1e3:.2f} to {percentile(commits, 0.95) * 1e3:.2f})"
+    )
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.benchmarks.bare import Report
+from tests.benchmarks.bare import Report, machine_of
 
 
 @pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     """The table; `-s` shows it."""
-    table = Report()
+    table = Report(machine_of(tmp_path_factory.mktemp("machine")))
     yield table
     print(table.text())

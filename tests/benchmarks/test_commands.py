@@ -48,6 +48,13 @@ def run(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True, timeout=60)
 
 
+def loaded(*arguments: str) -> set[str]:
+    """Return the modules a command imports, by the interpreter's own account."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+
+
 def ledger_of(path: Path, count: int) -> Path:
     """A ledger that holds one position and so many fills."""
     start = datetime(2026, 5, 1, tzinfo=UTC)
@@ -102,6 +109,10 @@ def test_positions_as_json(tmp_path: Path, report: Report) -> None:
     figures = f"{statistics.median(seconds) * 1e3:.0f} ms"
     report.add("F4", "positions --json, time / minimal Typer", spread(ratios), "at most 1.3", figures)
     report.add("F4", f"the same with {LEDGER:,} fills / with one", spread(growth), "1")
+    ours, theirs = loaded("-m", "dtcpos", "positions", "--json", "--db", str(small)), loaded(str(minimal), str(small))
+    of_ours = sum(name.startswith("dtcpos") for name in ours)
+    figures = f"{len(ours)} modules, {of_ours} of them its own, against {len(theirs)}"
+    report.add("F4", "the same, modules loaded / minimal Typer", f"{len(ours) / len(theirs):.2f}", "", figures)
 
 
 def received(port: int, count: int) -> None:

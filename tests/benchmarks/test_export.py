@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
 from dtcpos.model import Account, Instrument, Trade
 from dtcpos.store import PositionRepository
@@ -41,8 +40,7 @@ def trade(number: int) -> Trade:
     assert price is not None
     assert plain.realized is not None
     assert plain.commission is not None
-    return evolve(
-        plain,
+    return plain._replace(
         quantity=lots,
         total_quantity=lots,
         opened_notional=(price + number % 37) * lots,
@@ -101,4 +99,4 @@ def test_a_million_trades(tmp_path: Path, report: Report) -> None:
     report.add("F5", "export of 1,000,000 trades / bare csv loop", spread(ratios), "at most 2", f"{min(seconds):.1f} s")
     memory = f"{peak / 1024:.0f} MB, {peak_small / 1024:.0f} MB for a tenth"
     if peak_small:
-        report.add("F5", "memory: 1,000,000 trades / 100,000", f"{peak / peak_small:5.2f}", "flat", memory)
+        report.add("F5", "memory: 1,000,000 trades / 100,000", f"{peak / peak_small:.2f}", "flat", memory)

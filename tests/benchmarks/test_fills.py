@@ -20,6 +20,9 @@ from tests.benchmarks.feed import Feed, Venue, feeding, live_frames
 
 BACKLOG = 100_000
 PACED, PACED_RATE = 3000, 1000
+# What an ORM (SQLModel, one `merge` and commit a fill, SQLite in WAL mode) reached at best on a machine whose bare
+# commit took 0.4 ms. It is no dependency and is not run here: the figure is quoted.
+ORM_RATE = 332
 SINGLE = 2000
 
 
@@ -101,6 +104,8 @@ def test_a_live_backlog(tmp_path: Path, report: Report) -> None:
         ratios.append(rates[-1] / bare)
     figures = f"{statistics.median(rates):,.0f} fills/s"
     report.add("F2", "backlog of live fills, rate / bare loop", spread(ratios), "at least 0.3", figures)
+    times = spread([rate / ORM_RATE for rate in rates])
+    report.add("F2", "the same / an ORM's merge per fill", times, "at least 50", f"{ORM_RATE}/s, quoted")
 
 
 @pytest.mark.timeout(300)
@@ -137,5 +142,5 @@ def test_a_thousand_fills_a_second(tmp_path: Path, report: Report) -> None:
         commits.append(spent[0])
     bare.close()
     figures = f"median {statistics.median(waits) * 1e3:.1f} ms, bare commit {statistics.median(commits) * 1e3:.2f} ms"
-    slowest = f"{percentile(waits, 0.99) * 1e3:5.1f} ms"
+    slowest = f"{percentile(waits, 0.99) * 1e3:.1f} ms"
     report.add("F2", "1,000 fills a second, slowest of a hundred", slowest, "at most 20 ms", figures)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from attrs import evolve
 
 from dtcpos.booking import mark, replay
 from dtcpos.booking.excursions import too_narrow, widest
@@ -19,7 +18,7 @@ def test_a_multiplier_makes_the_display_price() -> None:
     sent = fill("+2 @ 505025")
     scaled = Instrument(symbol=KEY.symbol, multiplier=Decimal("0.01"))
     assert priced(sent, scaled).price == Decimal("5050.25")
-    assert priced(evolve(sent, price=None), scaled).price is None
+    assert priced(sent._replace(price=None), scaled).price is None
 
 
 def test_commission_is_what_the_fill_says_else_what_the_symbol_costs() -> None:
@@ -45,18 +44,18 @@ def test_market_prices_widen_and_never_narrow() -> None:
     assert sorted(too_narrow(least, wider)) == ["mae", "mfe", "price_max", "price_min"]
     assert widest(wider, least) == wider
     assert widest(least, wider) == wider
-    narrow = evolve(wider, mae=Decimal(0))
+    narrow = wider._replace(mae=Decimal(0))
     assert too_narrow(narrow, least) == ["mae"]
-    assert widest(narrow, least) == evolve(wider, mae=least.mae)
+    assert widest(narrow, least) == wider._replace(mae=least.mae)
 
 
 def test_unknown_excursions_are_no_number() -> None:
     """N13: a trade without a profit has no MAE; one that has a profit has one."""
     (known,) = replay(KEY, fills("+1 @ 5000, -1 @ 4990")).trades
     (unknown,) = replay(KEY, fills("+1 @ 5000, -1 @ ?")).trades
-    assert {"mae", "mfe"} <= set(too_narrow(evolve(known, mae=None, mfe=None), known))
-    assert {"mae", "mfe"} <= set(too_narrow(evolve(unknown, mae=Decimal(-1), mfe=Decimal(1)), unknown))
-    assert too_narrow(evolve(known, mae=Decimal("NaN")), known) == ["mae"]
+    assert {"mae", "mfe"} <= set(too_narrow(known._replace(mae=None, mfe=None), known))
+    assert {"mae", "mfe"} <= set(too_narrow(unknown._replace(mae=Decimal(-1), mfe=Decimal(1)), unknown))
+    assert too_narrow(known._replace(mae=Decimal("NaN")), known) == ["mae"]
 
 
 @pytest.mark.parametrize(

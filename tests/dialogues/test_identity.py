@@ -127,11 +127,13 @@ def test_a_history_told_newest_first_is_read_in_the_order_of_time() -> None:
 def test_a_duplicate_final_fill_still_updates_its_order() -> None:
     """N7: the execution adds nothing, the order's state is taken."""
     pair = Pair().connect().perform("order Sim1 1 BUY 2 MES limit 5050").fill("+1 MES @ 5050", id="E-1", order="1")
-    assert [order.order_id for order in pair.repository.orders() if order.is_working] == ["1"]
+    pair.wait(1)
+    assert [order.order_id for order in pair.repository.working_orders()] == ["1"]
     (told,) = reports(pair)
     pair.send(changed(told, OrderStatus=7, OrderUpdateReason=4, OrderQuantity=1.0, RemainingQuantity=0.0))
     assert pair.fills() == ["Sim1 +1 MES @ 5050 E-1"]
-    assert [order.order_id for order in pair.repository.orders() if order.is_working] == []
+    pair.wait(1)
+    assert pair.repository.working_orders() == []
 
 
 def test_an_overfill_is_recorded_and_flagged() -> None:
@@ -204,3 +206,10 @@ def test_a_trade_never_ends_before_it_began() -> None:
     assert trade.direction == "LONG"
     assert trade.exit_time >= trade.entry_time
     prove(pair.repository)
+
+
+def test_an_order_told_first_when_it_was_done_is_not_kept() -> None:
+    """N7: nothing of it can trade; its fills say what there is to say."""
+    pair = Pair().connect().fill("+1 MES @ 5050", id="E-1", order="9", of=1).wait(1)
+    assert pair.fills() == ["Sim1 +1 MES @ 5050 E-1"]
+    assert pair.repository.orders() == []

@@ -50,7 +50,7 @@ def test_closing_books_a_tagged_adjustment_with_its_reason() -> None:
     assert done.fill_id is not None
     (row,) = pair.repository.fills([done.fill_id])
     assert (row.source, row.reason) == ("ADJUSTMENT", "by phone")
-    (entry,) = pair.repository.entries_of(("close",))
+    (entry,) = pair.repository.entries_by_person()
     assert (entry.id, entry.reason, entry.fill_id) == (done.entry_id, "by phone", done.fill_id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from dtcpos.keeping.identity import Known, history_matches, ids_shared, live_match, nameless_match
+from dtcpos.keeping.identity import Known, KnownOrder, history_matches, ids_shared, live_match, nameless_match
 from dtcpos.model import Fill, Sighting, Source
 from tests.notation import at, fill
 
@@ -35,8 +35,8 @@ def matched(fills: list[Fill], order: list[Known], *, shared: bool | None = None
 def test_without_ids_the_cumulative_quantity_tells_them_apart() -> None:
     """N5: two equal fills of one order differ in how much was filled after them."""
     first = Known(live("+1 @ 5000", cumulative=1))
-    assert live_match(live("+1 @ 5000", cumulative=1), [first], ids_are_shared=None) is first
-    assert live_match(live("+1 @ 5000", cumulative=2), [first], ids_are_shared=None) is None
+    assert live_match(live("+1 @ 5000", cumulative=1), KnownOrder([first]), ids_are_shared=None) is first
+    assert live_match(live("+1 @ 5000", cumulative=2), KnownOrder([first]), ids_are_shared=None) is None
 
 
 def test_history_ids_of_another_namespace_match_as_a_multiset() -> None:
@@ -68,9 +68,9 @@ def test_history_without_ids_is_told_again_as_a_multiset() -> None:
 def test_a_live_fill_that_history_told_first_under_another_name() -> None:
     """N6: the order's quantity is booked already, so the live telling is a sighting."""
     known = Known(past("+1 @ 5000", "H-7"))
-    assert live_match(live("+1 @ 5000", "L-1", cumulative=1), [known], ids_are_shared=None) is known
-    assert live_match(live("+1 @ 5000", "L-2", cumulative=2), [known], ids_are_shared=None) is None
-    assert live_match(live("+1 @ 5000", "L-1", cumulative=1), [known], ids_are_shared=True) is None
+    assert live_match(live("+1 @ 5000", "L-1", cumulative=1), KnownOrder([known]), ids_are_shared=None) is known
+    assert live_match(live("+1 @ 5000", "L-2", cumulative=2), KnownOrder([known]), ids_are_shared=None) is None
+    assert live_match(live("+1 @ 5000", "L-1", cumulative=1), KnownOrder([known]), ids_are_shared=True) is None
 
 
 def test_namespaces_are_judged_by_fills_seen_twice() -> None:

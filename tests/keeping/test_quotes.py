@@ -7,9 +7,11 @@ from decimal import Decimal
 import pytest
 
 from dtcpos.dtc import Encoding, MarketDataFeedStatus
+from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.quotes import FLUSH_S
-from dtcpos.model import Instrument, PositionKey, Terms
+from dtcpos.model import Instrument, PositionKey, Source, Terms
 from dtcpos.updates import AlertUpdate
+from tests.notation import fill
 from tests.pair import TERMS, Pair
 
 D = Decimal
@@ -99,6 +101,24 @@ def test_the_servers_definition_is_asked_for_and_kept() -> None:
     instrument = pair.repository.instrument("MES")
     assert instrument is not None
     assert (instrument.point_value, instrument.tick, instrument.point_value_source) == (D(5), D("0.25"), "server")
+
+
+def test_what_only_the_shipped_table_knows_is_asked_for() -> None:
+    """P5: executions of a log, long closed, learn their price factor at the next logon, and keep it."""
+    pair = Pair(terms="account Sim1\nsymbol MES tick 0.25 value 1.25 multiplier 0.01\n")
+    imported = [
+        fill(text, number, execution_id=f"L-{number}", symbol="MES", source=Source.IMPORT, id=None)
+        for number, text in enumerate(("+1 @ 500025", "-1 @ 500050"))
+    ]
+    with pair.repository.transaction():
+        for each in imported:
+            Posting(pair.repository).post_entry(each, now=each.time)
+    pair.connect().settle()
+    (trade,) = pair.repository.trades_of_key("Sim1", "MES")
+    assert trade.realized == D("0.25")
+    instrument = pair.repository.instrument("MES")
+    assert instrument is not None
+    assert (instrument.multiplier, instrument.multiplier_source) == (D("0.01"), "server")
 
 
 def session_of(multiplier: str) -> Pair:

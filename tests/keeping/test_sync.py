@@ -181,7 +181,7 @@ def test_a_server_that_answers_for_every_account_is_heard_to_the_end() -> None:
         for account in ("Sim1", "120005")
     ]
     batches = [hear(sync, message) for message in told]
-    assert [[fill.account for fill in batch[0].fills] for batch in batches if batch] == [["Sim1"], ["120005"]]
+    assert [[told.TradeAccount for told in batch[0].history] for batch in batches if batch] == [["Sim1"], ["120005"]]
 
 
 def test_what_cannot_be_meant_is_counted_and_the_batch_stays_whole() -> None:

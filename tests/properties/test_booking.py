@@ -13,12 +13,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dtcpos.booking import book, flat, replay
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Position, PositionKey, Side, Trade
 from tests.outcome import assert_cash, cash_of, sum_of
 
@@ -86,12 +85,12 @@ def test_a_mirrored_history_negates_every_profit(history: list[tuple[PositionKey
     for key in KEYS:
         fills = [fill for of_key, fill in history if of_key == key]
         plain = replay(key, fills)
-        swapped = replay(key, [evolve(fill, side=_other(fill.side)) for fill in fills])
-        reflected = replay(key, [evolve(fill, price=_reflected(fill, axis)) for fill in fills])
+        swapped = replay(key, [fill._replace(side=_other(fill.side)) for fill in fills])
+        reflected = replay(key, [fill._replace(price=_reflected(fill, axis)) for fill in fills])
         for mirrored in (swapped, reflected):
             assert _profits(mirrored.trades) == [-profit for profit in _profits(plain.trades)]
             assert mirrored.position.realized == -sum_of([plain.position.realized])
-        both = replay(key, [evolve(fill, side=_other(fill.side), price=_reflected(fill, axis)) for fill in fills])
+        both = replay(key, [fill._replace(side=_other(fill.side), price=_reflected(fill, axis)) for fill in fills])
         assert _profits(both.trades) == _profits(plain.trades)
 
 

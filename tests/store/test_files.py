@@ -315,3 +315,22 @@ def test_opening_a_ledger_leaves_its_folder_clean(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with PositionRepository.open(path) as repository:
         assert SIM not in repository.positions()
+
+
+def test_a_mistake_in_a_sound_ledger_stays_a_mistake(tmp_path: Path) -> None:
+    """N15: what goes wrong while a ledger is open is blamed on the file only where the file is damaged."""
+    path = ledger(tmp_path / "l.db")
+    with pytest.raises(TypeError, match="ours"), PositionRepository.open(path):
+        raise TypeError("ours")
+    with pytest.raises(TypeError, match="ours"), LedgerReader.open(path):
+        raise TypeError("ours")
+    with pytest.raises(TypeError, match="closed"), LedgerReader.open(path) as reader:
+        reader.close()
+        raise TypeError("closed")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE contact")
+    connection.close()
+    refused = pytest.raises(LedgerCorrupt, match="table contact is not as dtcpos makes it")
+    with refused as caught, LedgerReader.open(path):
+        raise TypeError("theirs")
+    one_line(caught.value, path)

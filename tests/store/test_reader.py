@@ -232,3 +232,25 @@ def test_readers_and_a_writer_do_not_disturb_each_other(path: Path) -> None:
         assert counts[-1] == batches * size
         assert all(count % size == 0 for count in counts)
         assert all(earlier <= later for earlier, later in pairwise(counts))
+
+
+@pytest.mark.parametrize("near", [1, 3, 1000])
+def test_the_newest_fills_of_a_symbol_are_found_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    """F4: near the end, by the index of an expired contract, or not at all; corrected and void ones are passed over."""
+    monkeypatch.setattr("dtcpos.store.reader._NEAR", near)
+    path = tmp_path / "ledger.db"
+    with PositionRepository.open(path) as repository, repository.transaction():
+        repository.add_fills([fill(number, number, account="Sim1" if number % 3 else "Sim2") for number in range(1, 9)])
+        repository.add_fills([fill(9, 9, supersedes=7, is_void=True), fill(10, 10, supersedes=2)])
+        repository.add_fills([fill(number, number, symbol=MNQ) for number in range(11, 16)])
+    with LedgerReader.open(path) as reader:
+        everything = [each.id for each, _ in reader.fills(Selection(symbol=MES))]
+        assert everything == [1, 3, 4, 5, 6, 8, 10]
+        for account in (None, "Sim1", "Sim2", "Sim9"):
+            for symbol in (MES, MNQ, "CLF27"):
+                selection = Selection(account=account, symbol=symbol)
+                found = [each.id for each, _ in reader.fills(selection)]
+                for count in range(1, 9):
+                    assert [each.id for each, _ in reader.fills(selection, last=count)] == found[-count:]

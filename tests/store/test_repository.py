@@ -175,7 +175,7 @@ def test_trades_keep_their_ids_and_never_reuse_one(repository: PositionRepositor
     """U3: an export's cursor may trust that a greater id is a newer row."""
     with repository.transaction():
         assert repository.add_trades([trade(1, 0, 5), trade(3, 6, 7)]) == [1, 2]
-        repository.replace_trade(evolve(trade(1, 0, 5, realized=Decimal(9)), id=1))
+        repository.replace_trade(trade(1, 0, 5, realized=Decimal(9))._replace(id=1))
         repository.remove_trade(2)
         assert repository.add_trades([trade(5, 8, 9)]) == [3]
         assert repository.add_trades([]) == []
@@ -193,7 +193,7 @@ def test_a_trade_inherits_what_was_remembered_of_its_entry(repository: PositionR
         assert repository.set_entry_snapshot(SIM, vwap=Decimal("6849.5"), cum_delta=Decimal(-120), poc=None) == 1
         assert repository.set_initial_risk(SIM, Decimal(10)) == 1
         repository.add_trades([trade(1, 0, 5), trade(3, 5, 6)])
-        repository.replace_trade(evolve(trade(1, 0, 5, fills=3), id=1))
+        repository.replace_trade(trade(1, 0, 5, fills=3)._replace(id=1))
         repository.remove_position(SIM)
     kept = repository.database.execute("SELECT fills, entry_vwap, entry_cum_delta, entry_poc, initial_risk FROM trade")
     assert kept.fetchall() == [(3, "6849.5", "-120", None, "10"), (2, None, None, None, None)]
@@ -207,7 +207,7 @@ def test_a_trade_keeps_the_market_of_its_entry_and_exit(repository: PositionRepo
         repository.add_trades([first, second])
         repository.set_trade_snapshots(second, entry=entry, exit_=Snapshot(vwap=Decimal(6850)))
         repository.set_trade_snapshots(second, entry=None, exit_=Snapshot(cum_delta=Decimal(-3)))
-        repository.replace_trade(evolve(second, id=2, fills=3))
+        repository.replace_trade(second._replace(id=2, fills=3))
     kept = repository.database.execute(
         "SELECT entry_vwap, entry_cum_delta, entry_poc, exit_vwap, exit_cum_delta, exit_poc FROM trade ORDER BY id"
     )

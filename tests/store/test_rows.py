@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +130,7 @@ def test_positions_and_trades_come_back_as_they_went() -> None:
     """P3: unknown amounts stay unknown and are not zero."""
     held = position(cost=None, realized=None, commission=None, price_min=None, flags=("carried",))
     assert position_of(position_row(held)) == held
-    closed = evolve(trade(1, 0, 5, realized=None, closed_notional=None, mae=None), opened_by=None)
+    closed = trade(1, 0, 5, realized=None, closed_notional=None, mae=None)._replace(opened_by=None)
     assert trade_of(trade_row(closed, 9)).id == 9
     assert trade_row(trade_of(trade_row(closed, 9)), 9) == trade_row(closed, 9)
 

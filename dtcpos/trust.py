@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from dtcpos.model import Account, Break, Link, Position, Status, Verification
+from dtcpos.words import Status
+
+if TYPE_CHECKING:
+    from dtcpos.model import Account, Break, Link, Position, Verification
 
 FRESH_FOR_S = 60.0
 # What the reason of a position begins with while a break about it is settled by a person's `keep`.
@@ -65,6 +69,9 @@ def _never(verification: Verification | None, account: Account | None) -> str:
 
 
 def _stale(links: Iterable[Link], agreed_at: datetime, now: datetime, fresh_for_s: float) -> str:
+    if agreed_at - now > timedelta(seconds=fresh_for_s):
+        # Dated before the clock was set back: how long ago it was nobody can tell.
+        return "the agreement is dated ahead of this clock"
     reason = "no link to a server"
     for link in links:
         if link.state == "closed":
@@ -81,6 +88,9 @@ def _stale(links: Iterable[Link], agreed_at: datetime, now: datetime, fresh_for_
         silent_s = (now - link.last_heard_at).total_seconds()
         if silent_s > 2 * link.heartbeat_interval_s:
             reason = f"the link has been silent for {silent_s:.0f} s"
+        elif silent_s < -2 * link.heartbeat_interval_s:
+            # Its holder refreshes it every second, so one that lies ahead was left behind when the clock was set back.
+            reason = "the link was last heard ahead of this clock"
         elif agreed_at < link.since:
             reason = "not compared yet since the link came back"
         else:
