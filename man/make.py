@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from dtcpos._version import __version__
 from dtcpos.cli.app import app
+from dtcpos.cli.known_settings import KEYS, TABLES
 from dtcpos.errors import DtcposError
 
 FOLDER = Path(__file__).parent / "man1"
@@ -22,6 +23,7 @@ ENVIRONMENT = {
     "DTCPOS_DB": "The ledger, where --db is not given.",
     "DTCPOS_CONFIG": "The settings file, where --config is not given.",
     "DTCPOS_PASSWORD": "The password for the server.",
+    "DTCPOS_WEBHOOK": "The URL connect posts updates to, where --webhook is not given.",
     "DTCPOS_DEBUG": "Show the traceback of an internal error.",
     "NO_COLOR": "Never use colour or boxes.",
 }
@@ -77,6 +79,8 @@ def _command_page(name: str, command: Any) -> Iterator[str]:
         yield f".SH {_escaped(sub.upper())}"
         yield from _prose(subcommand.help)
         yield from _parameters(subcommand, f"{sub.upper()} ")
+    if name == "config":
+        yield from _settings()
     yield from _examples(command)
     yield from (".SH SEE ALSO", r"\fBdtcpos\fR(1)")
 
@@ -133,6 +137,19 @@ def _options(command: Any) -> Iterator[str]:
             meaning += f" Environment: {param.envvar}."
         yield from (".TP", f"{names}{value}", _escaped(meaning.strip()))
     yield from (".TP", r"\fB\-\-help\fR", "Show help and exit.")
+
+
+def _settings() -> Iterator[str]:
+    yield ".SH SETTINGS"
+    yield _escaped("The file is TOML. Every key may be left out.")
+    for table, meaning in TABLES.items():
+        keys = [key for key in KEYS if key.table.partition(".")[0] == table]
+        yield rf".SS [{_escaped(keys[0].table)}]"
+        yield _escaped(meaning)
+        for key in keys:
+            yield from (".TP", rf"\fB{_escaped(key.name)}\fR")
+            shown = f"Default: {key.default}." if key.default else f"No default; such as {key.sample}."
+            yield _escaped(f"{key.meaning[0].upper()}{key.meaning[1:]}. {shown}")
 
 
 def _examples(command: Any) -> Iterator[str]:

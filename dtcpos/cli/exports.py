@@ -13,7 +13,6 @@ from typing import IO, Any
 from attrs import frozen
 
 from dtcpos.booking import rounded_quotient
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.pairing import Method, Pair
 from dtcpos.cli.columns import Columns, Row
 from dtcpos.cli.held import standings
@@ -30,6 +29,7 @@ from dtcpos.cli.keys import (
     money_of,
     trade_json,
 )
+from dtcpos.exact import EXACT
 from dtcpos.exporters import tradenote, tradervue
 from dtcpos.exporters.remarks import Remarks
 from dtcpos.exporters.trade_text import TRADE_CELLS, cell, trade_cells
@@ -153,7 +153,8 @@ def _fills(wanted: Wanted, reader: ExportReader) -> Iterator[Row]:
         found = reader.fills_by_time(wanted.selection)
     else:
         found = reader.fills(wanted.selection, after_id=wanted.after_id)
-    for fill, mode in found:
+    # By day they stay as they were booked: a better time may lie beyond the end of the day they were read in.
+    for fill, mode in found if wanted.by_time else reader.as_seen(found):
         assert fill.id is not None
         if fill.id in wanted.skipped or (wanted.restated and fill.supersedes is None):
             continue
@@ -205,6 +206,7 @@ _CELLS: dict[type, Callable[[Any], object]] = {
     list: _words,
     str: _as_it_is,
     int: _as_it_is,
+    bool: int,
     # The writer leaves the cell empty.
     type(None): _as_it_is,
 }

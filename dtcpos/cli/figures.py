@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import IO, Any
 
-from dtcpos.booking.book import EXACT
 from dtcpos.cli.jsonout import plain
-from dtcpos.cli.render import Column, Table, age, money, print_table
+from dtcpos.cli.render import WIDE, Column, Table, age, money, print_table
+from dtcpos.exact import EXACT
 from dtcpos.stats import Block, Earned, Slice, Unrealized
 
 _SLICES = {"day": "days", "week": "weeks", "month": "months", "symbol": "symbols", "account": "accounts"}
@@ -34,7 +34,7 @@ def block_json(block: Block, asked: dict[str, Any], now: datetime) -> dict[str, 
         **_earned_json(block.earned),
         **_unrealized_json(found),
         "mark_time": found.mark_time if found is not None else None,
-        "mark_age_s": round((now - found.mark_time).total_seconds()) if found and found.mark_time else None,
+        "mark_age_s": max(round((now - found.mark_time).total_seconds()), 0) if found and found.mark_time else None,
         "total_pnl": _total(block),
         "scratches": figures.scratches,
         "profit_factor": figures.profit_factor,
@@ -260,7 +260,7 @@ def _percent(share: Decimal | None) -> str:
 
 
 def _rounded(value: Decimal | None) -> str:
-    return "-" if value is None else plain(value.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))
+    return "-" if value is None else plain(value.quantize(Decimal("0.01"), context=WIDE))
 
 
 def _duration(seconds: Decimal | None, now: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -79,16 +80,18 @@ def tail(
             now=utc_now(),
         )
         if follow:
-            _follow(reader, selection, count, as_json=as_json)
+            # Ctrl-C may come while a fill is read or printed too.
+            with suppress(KeyboardInterrupt):
+                _follow(reader, selection, count, as_json=as_json)
             return
         instruments = reader.instruments()
         fills = list(reader.fills(selection, last=count)) if count else []
-    if as_json:
-        write_array((fill_json(fill, of, instruments.get(fill.symbol)) for fill, of in fills), sys.stdout)
-    elif fills:
-        print_table(Table(columns=COLUMNS, groups=[[_row(fill, of, instruments) for fill, of in fills]]))
-    else:
-        print("no fills")
+        if as_json:
+            write_array((fill_json(fill, of, instruments.get(fill.symbol)) for fill, of in fills), sys.stdout)
+        elif fills:
+            print_table(Table(columns=COLUMNS, groups=[[_row(fill, of, instruments) for fill, of in fills]]))
+        else:
+            print("no fills")
 
 
 def _follow(reader: LedgerReader, selection: Selection, count: int, *, as_json: bool) -> None:

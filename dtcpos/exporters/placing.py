@@ -13,6 +13,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO
 
 from dtcpos.errors import OutputUnwritable
+from dtcpos.store.leftovers import SUFFIX, clear_leftovers, part_prefix
 
 _PLACEHOLDER = re.compile(r"\{(date|number)(?::0?(\d))?\}")
 
@@ -47,11 +48,13 @@ def replacing(path: Path) -> Iterator[IO[str]]:
         target = Path(os.path.realpath(path))
         with _part_of(target) as out:
             part = Path(out.name)
+            clear_leftovers(target, part)
             try:
                 yield out
                 complete(out)
                 part.chmod(0o666 & ~_umask())
                 part.replace(target)
+                flush_folder(target.parent)
             except BaseException:
                 out.close()
                 part.unlink(missing_ok=True)
@@ -116,7 +119,7 @@ def _is_special(path: Path) -> bool:
 def _part_of(path: Path) -> Iterator[IO[str]]:
     # In the same folder, because a rename is atomic only within a file system.
     with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+        "w", encoding="utf-8", newline="", dir=path.parent, prefix=part_prefix(path), suffix=SUFFIX, delete=False
     ) as out:
         yield out
 

@@ -12,8 +12,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from functools import lru_cache
 from typing import Any
 
-from dtcpos.booking.book import EXACT
 from dtcpos.errors import LedgerCorrupt
+from dtcpos.exact import EXACT
 from dtcpos.model import Instrument
 from dtcpos.store.rows import text_of
 

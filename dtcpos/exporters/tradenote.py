@@ -12,7 +12,7 @@ from datetime import tzinfo
 from decimal import Decimal
 
 from dtcpos.booking import split_commission
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.exporters.remarks import Remarks
 from dtcpos.exporters.symbols import kind_of, root_name
 from dtcpos.exporters.walk import Execution

@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeVar
 from attrs import frozen
 
 from dtcpos.booking import arranged, whole_second
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.pairing import Inventory, Method, Pair, pair_up
 from dtcpos.booking.pricing import priced
+from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Instrument, PositionKey
 from dtcpos.store import Selection
 from dtcpos.store.exporting import ExportReader

@@ -1,4 +1,4 @@
-"""Files in: Sierra Chart's Trade Activity Log, and the state files of an older program."""
+"""Files in: Sierra Chart's Trade Activity Log, fills of our own export, and the state files of an older program."""
 
 from dtcpos.importers.files import Import, found_older_files, import_files, import_offer
 from dtcpos.importers.report import Difference, ImportRefused, Report

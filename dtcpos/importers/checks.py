@@ -6,7 +6,7 @@ Nothing of it is applied. A difference in quantity means that executions are mis
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -14,11 +14,12 @@ from itertools import groupby
 from attrs import frozen
 
 from dtcpos.booking import whole_second
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.gaps import Gap, gaps
+from dtcpos.exact import EXACT
 from dtcpos.importers.report import Difference, moment_text, number_text
 from dtcpos.keeping.imported import ImportedLog, Logged
-from dtcpos.model import ZERO, Fill, Instrument, Trade
+from dtcpos.keeping.posting import Posting
+from dtcpos.model import ZERO, Fill, Trade
 from dtcpos.store import PositionRepository
 from dtcpos.updates import FillUpdate, TradeUpdate, Update
 
@@ -67,7 +68,7 @@ class Quantities:
         """Yield every place where what the log states is not what the ledger comes to."""
         for symbol, (first, last) in self._spans.items():
             found = self._found[symbol]
-            if symbol in log.late or symbol not in self._followed:
+            if symbol in log.late or symbol in log.unfollowed or symbol not in self._followed:
                 # Booked again, or not at all: the statements are then among the fills of the whole key.
                 begins, ends = first.time - _SECOND, last.time + _SECOND
                 all_gaps = gaps(_in_order(repository, symbol))
@@ -117,8 +118,8 @@ class _Range:
 class Ranges:
     """The prices a log saw during each position against those the ledger has of its trade."""
 
-    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
-        self._instruments = instruments
+    def __init__(self, posting: Posting) -> None:
+        self._posting = posting
         self._waiting: dict[_Symbol, dict[int, _Range]] = defaultdict(dict)
         self._compared: dict[_Symbol, int] = defaultdict(int)
         self._differing: dict[_Symbol, list[tuple[Trade, _Range]]] = defaultdict(list)
@@ -158,7 +159,7 @@ class Ranges:
                 self._differing[symbol].append((trade, stated))
 
     def _shown(self, row: Logged) -> _Range:
-        instrument = self._instruments.get(row.fill.symbol)
+        instrument = self._posting.instruments.get(row.fill.symbol)
         if instrument is None or instrument.multiplier == 1:
             return _Range(row.low, row.high)
         low, high = (

@@ -1,6 +1,7 @@
-"""Import files, one transaction each: what kind a file is, in what order things are done, and what a dry run leaves.
+"""Import files one after the other: what kind each is, in what order things are done, and what a dry run leaves.
 
-Every file is read whole and found good before anything of it is written.
+Every file is read whole and found good before anything of it is written. An import that is broken off leaves a whole
+ledger with a part of the file in it; imported again the file is completed.
 """
 
 from __future__ import annotations
@@ -12,25 +13,34 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from dtcpos.importers.fills import is_fills_header
 from dtcpos.importers.logs import ReadLog, book_log, examine, read_log
 from dtcpos.importers.older import OlderState, is_state_name, read_state
 from dtcpos.importers.placing import Placing, place
+from dtcpos.importers.rebooking import Into, ReadFills, RebookedLog, book_fills, examine_fills, prepare, read_fills
 from dtcpos.importers.report import ImportRefused, Report
 from dtcpos.importers.scaling import Scales
 from dtcpos.importers.spool import Spool
+from dtcpos.importers.steps import Steps
 from dtcpos.keeping.imported import ImportedLog
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Mark, PositionKey, Terms
 from dtcpos.store import LedgerReader, PositionRepository
 
 Progress = Callable[[str, int, int], None]
+_Read = ReadLog | ReadFills | OlderState
 
+# An object of an export is well below it.
+_BEGINNING = 4096
 _LOG_NAME = "TradeActivityLog*.txt"
 
 
 @frozen(kw_only=True)
 class Import:
-    """What a person wants imported: the files, the zone of the logs' times, the factors for their prices."""
+    """What a person wants imported: the files, the zone of the logs' times, the factors for their prices.
+
+    A long log is booked in several transactions; `pause` is called between them, for other writers to get their turn.
+    """
 
     paths: Sequence[Path]
     zone: tzinfo = UTC
@@ -38,6 +48,7 @@ class Import:
     is_dry_run: bool = False
     mode_rules: Mapping[str, str] = field(factory=dict)
     instrument_rules: Mapping[str, Terms] = field(factory=dict)
+    pause: Callable[[], None] = lambda: None
 
 
 class _Undone(Exception):
@@ -72,26 +83,33 @@ def import_files(
             yield from reports
 
 
-def _read(path: Path, wanted: Import, stack: ExitStack, progress: Progress | None) -> ReadLog | OlderState:
-    if path.is_dir():
-        raise ImportRefused(f"{path} is a folder; name the files in it")
-    if _is_json(path):
+def _read(path: Path, wanted: Import, stack: ExitStack, progress: Progress | None) -> _Read:
+    kind = kind_of(path)
+    if kind is OlderState:
         return read_state(path)
     spool = stack.enter_context(Spool())
+    if kind is ReadFills:
+        return read_fills(path, spool, progress=progress)
     return read_log(path, spool, zone=wanted.zone, scales=wanted.scales, progress=progress)
 
 
-def _is_json(path: Path) -> bool:
+def kind_of(path: Path) -> type[ReadLog | ReadFills | OlderState]:
+    """Return what a file is by its beginning: a state file, fills of our own, else a log. Raises ImportRefused."""
+    if path.is_dir():
+        raise ImportRefused(f"{path} is a folder; name the files in it")
     try:
         with path.open("rb") as source:
-            beginning = source.read(64)
+            beginning = source.read(_BEGINNING)
     except OSError as error:
         raise ImportRefused(f"{path} cannot be read: {error.strerror or error}; correct its name or rights") from error
-    return beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")) or is_state_name(path.name)
+    if is_fills_header(beginning):
+        return ReadFills
+    is_json = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
+    return OlderState if is_json or is_state_name(path.name) else ReadLog
 
 
 def _import(
-    read: ReadLog | OlderState,
+    read: _Read,
     wanted: Import,
     repository: PositionRepository,
     now: datetime,
@@ -100,22 +118,38 @@ def _import(
     transact: bool,
 ) -> Report:
     marks, heat = _beside(repository)
-    log = ImportedLog(repository)
-    if not isinstance(read, OlderState):
+    log = RebookedLog(repository) if isinstance(read, ReadFills) else ImportedLog(repository)
+    if isinstance(read, ReadFills):
+        examine_fills(read, repository, log)
+    elif isinstance(read, ReadLog):
         # Before the transaction: it only reads, and a long log would keep other writers waiting for it.
         examine(read, repository, marks, scales=wanted.scales, into=log)
-    with repository.transaction() if transact else nullcontext():
-        # A log tells of years; that two symbols were held at once then is no news.
-        posting = Posting(
-            repository,
+    # A log tells of years; that two symbols were held at once then is no news.
+    posting = Posting(
+        repository,
+        mode_rules=wanted.mode_rules,
+        instrument_rules=wanted.instrument_rules,
+        one_position_per_account=False,
+    )
+    steps = Steps(repository, posting, read.path.name, transact=transact, pause=wanted.pause)
+    if isinstance(read, ReadLog):
+        return book_log(read, repository, posting, log, steps=steps, now=now, progress=progress)
+    if isinstance(read, ReadFills):
+        into = Into(
+            repository=repository,
+            posting=posting,
+            now=now,
             mode_rules=wanted.mode_rules,
             instrument_rules=wanted.instrument_rules,
-            one_position_per_account=False,
         )
-        if not isinstance(read, OlderState):
-            return book_log(read, repository, posting, log, now=now, progress=progress)
-        into = Placing(repository=repository, posting=posting, now=now, heat=heat, mode_rules=wanted.mode_rules)
-        return place(read, into)
+        with repository.transaction() if transact else nullcontext():
+            posting.reload()
+            prepared = prepare(read, into)
+        return book_fills(read, prepared, log, into, steps=steps, progress=progress)
+    with repository.transaction() if transact else nullcontext():
+        posting.reload()
+        placing = Placing(repository=repository, posting=posting, now=now, heat=heat, mode_rules=wanted.mode_rules)
+        return place(read, placing)
 
 
 def _beside(repository: PositionRepository) -> tuple[dict[str, Mark], dict[PositionKey, datetime]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking import whole_second
 from dtcpos.booking.entries import synthetic_id
@@ -20,12 +20,12 @@ from dtcpos.importers.report import Difference, ImportRefused, Report, number_te
 from dtcpos.importers.scaling import PriceDoubts, Scales
 from dtcpos.importers.sierra import LogFile
 from dtcpos.importers.spool import Spool
+from dtcpos.importers.steps import Steps
 from dtcpos.importers.zones import ZoneDoubts
 from dtcpos.keeping.imported import UNNAMED, ImportedLog, Logged
 from dtcpos.keeping.lookup import Lookup
-from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
-from dtcpos.model import Fill, JournalEntry, Mark
+from dtcpos.model import Fill, Mark
 from dtcpos.store import PositionRepository
 from dtcpos.updates import AlertUpdate, Update
 
@@ -71,7 +71,7 @@ def examine(
     """
     lookup = Lookup(repository)
     prices, zones = PriceDoubts(read.path, scales), ZoneDoubts(read.path)
-    for part in _parts(read.spool):
+    for part in parts(read.spool):
         for row in part:
             assert row.fill.price is not None
             prices.note(row.line, row.fill.symbol, row.fill.price)
@@ -105,27 +105,26 @@ def book_log(
     posting: Posting,
     log: ImportedLog,
     *,
+    steps: Steps,
     now: datetime,
     progress: Progress | None = None,
 ) -> Report:
-    """Book a log that was read and examined, inside the caller's transaction."""
-    quantities, ranges = Quantities(), Ranges(posting.instruments)
+    """Book a log that was read and examined, in transactions of its own."""
+    quantities, ranges = Quantities(), Ranges(posting)
     notes: list[str] = []
     booked = 0
-    for part in _parts(read.spool):
+
+    def take(part: list[Logged]) -> None:
+        nonlocal booked
         updates = posting.post_import(part, log, now=now)
         quantities.take(part, updates)
         ranges.take(part, log.matched, updates)
-        notes += _alerts(updates)
+        notes.extend(alerts(updates))
         booked += len(part)
         if progress is not None:
             progress(f"booking {read.path.name}", booked, read.fills)
-    posting.catch_up(log, now=now)
-    if log.new or log.superseded or log.sighted:
-        _write_brackets(repository, posting)
-        words = f"{log.new} new, {log.seen_before} seen before, {len(log.superseded)} superseded"
-        repository.add_journal([JournalEntry(at=now, cause="import", after=words, reason=f"import {read.path.name}")])
-        log.remember()
+
+    steps.book(parts(read.spool), log, take=take, now=now)
     if read.unclear_times:
         notes.append(f"{read.unclear_times} times lie in an hour the zone has twice or never; the first is taken")
     differences = list(quantities.differences(repository, log))
@@ -140,11 +139,11 @@ def book_log(
         sighted=log.sighted,
         differences=tuple(differences),
         ranges=tuple(ranges.differences(repository)),
-        notes=(*notes, *_otherwise(log), *_carried(repository, differences)),
+        notes=(*notes, *superseded_words(log), *_carried(repository, differences)),
     )
 
 
-def _parts(rows: Iterable[Logged]) -> Iterator[list[Logged]]:
+def parts(rows: Iterable[Logged]) -> Iterator[list[Logged]]:
     """Cut the rows into parts, never within a second; executions without an id are given one."""
     part: list[Logged] = []
     for row in _named(rows):
@@ -173,23 +172,16 @@ def _named(rows: Iterable[Logged]) -> Iterator[Logged]:
         what = (*what, None if fill.price is None else fill.price.normalize(), fill.time)
         alike[what] = alike.get(what, 0) + 1
         name = UNNAMED + synthetic_id(*what, alike[what]).removeprefix("adj-")
-        yield row._replace(fill=evolve(fill, execution_id=name))
+        yield row._replace(fill=fill._replace(execution_id=name))
 
 
-def _alerts(updates: Iterable[Update]) -> list[str]:
+def alerts(updates: Iterable[Update]) -> list[str]:
+    """Return what booking gave cause to say."""
     return [update.text for update in updates if isinstance(update, AlertUpdate)]
 
 
-def _write_brackets(repository: PositionRepository, posting: Posting) -> None:
-    orders = Orders(repository, posting)
-    working = {(order.account, order.symbol) for order in repository.orders() if order.is_working}
-    for key in posting.positions:
-        if key[1:] in working:
-            orders.concern(key)
-    orders.write(())
-
-
-def _otherwise(log: ImportedLog) -> Iterator[str]:
+def superseded_words(log: ImportedLog) -> Iterator[str]:
+    """Yield what every execution was that a file tells otherwise, and what it is now."""
     for row, before in log.superseded:
         words = [f"{each.side} {number_text(each.quantity)} @ {number_text(each.price)}" for each in (before, row.fill)]
         yield f"line {row.line}: execution {row.fill.execution_id} was {words[0]} and is now {words[1]}"

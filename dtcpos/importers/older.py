@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
+from dtcpos.exact import is_plain
 from dtcpos.importers.report import ImportRefused, shown
 from dtcpos.translate import moment_of
 
@@ -28,8 +29,6 @@ SIZE_MAX = 1 << 20
 _FILE_NAME = re.compile(r"(?:runtime_state_panel2|state)_([a-z]+)_(.*)\.json", re.IGNORECASE)
 _PANEL = re.compile(r"runtime_state_panel2(?:_.*)?\.json", re.IGNORECASE)
 _TEXT_LENGTH_MAX = 256
-_MAGNITUDE_MAX = Decimal("1e15")
-_PLACES_MAX = 15
 
 
 @frozen(kw_only=True)
@@ -163,8 +162,7 @@ class _Said:
         value = self._values.get(key)
         if value is None:
             return None
-        is_number = isinstance(value, Decimal) and value.is_finite() and abs(value) < _MAGNITUDE_MAX
-        if not is_number or int(value.as_tuple().exponent) < -_PLACES_MAX:
+        if not isinstance(value, Decimal) or not is_plain(value):
             self.refuse(key, "a number is needed")
         number: Decimal = value
         return number

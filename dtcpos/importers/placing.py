@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking import average_price, flat, mark
 from dtcpos.booking.entries import synthetic_id
@@ -239,7 +239,7 @@ def _place_entry(entered: datetime, position: Position, state: OlderState, into:
     if entered > into.now or (closed and entered <= max(closed)) or (later and entered >= min(later)):
         return f"{words} not set: other executions of the position lie on the other side of it"
     reason = f"entry time from {state.path.name}"
-    moved = evolve(opening, time=entered, time_is_exact=bool(entered.microsecond), reason=reason)
+    moved = opening._replace(time=entered, time_is_exact=bool(entered.microsecond), reason=reason)
     into.posting.post_correction(opening, moved, now=into.now)
     into.posting.widen([widest(position, into.posting.positions[key])])
     return f"{words} set"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from dtcpos.booking.book import EXACT
 from dtcpos.booking.instruments import root_of
 from dtcpos.errors import UsageError
+from dtcpos.exact import EXACT
 from dtcpos.importers.report import ImportRefused, number_text
 from dtcpos.model import Instrument
 

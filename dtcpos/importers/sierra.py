@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
 
-from dtcpos.booking.book import EXACT
+from dtcpos.exact import EXACT
 from dtcpos.importers.report import ImportRefused, shown
 from dtcpos.importers.scaling import Scales
 from dtcpos.keeping.imported import Logged

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from dtcpos.cli.columns import columns_of
 from dtcpos.cli.exports import WRITERS
@@ -167,10 +166,10 @@ def test_restated_trades_and_fills(shell: Shell, tmp_path: Path) -> None:
     assert rows_of(shell("export", "trades", "--restated").out) == []
     with shell.writer as writer, writer.transaction():
         (before,) = writer.trades_of_key(*SIM_MES[1:])
-        after = evolve(before, realized=D(9))
+        after = before._replace(realized=D(9))
         writer.replace_trade(after)
         writer.add_journal([changed(SIM_MES, NOW, "late", trade_text(before), trade_text(after), after.closed_by)])
-        writer.add_fills([evolve(fill(SIM_MES, "-1 @ 5059.25", minute=2), id=6, supersedes=2, booked_at=NOW)])
+        writer.add_fills([fill(SIM_MES, "-1 @ 5059.25", minute=2)._replace(id=6, supersedes=2, booked_at=NOW)])
     shell(*words)
     assert [path.name for path in tmp_path.glob("*.csv")] == ["1.csv"]
     (row,) = rows_of(shell("export", "trades", "--restated", "--cursor", "r").out)
@@ -198,7 +197,7 @@ def test_a_file_for_each_trading_day(shell: Shell, tmp_path: Path, what: str, fo
             record(
                 writer,
                 key,
-                [evolve(each, time=time, execution_id=f"{time}") for each, time in zip(moved, times, strict=True)],
+                [each._replace(time=time, execution_id=f"{time}") for each, time in zip(moved, times, strict=True)],
             )
     shell("export", what, "--format", form, "--per-day", "--output", str(tmp_path / f"{{date}}.{form}"))
     names = sorted(path.name for path in tmp_path.glob(f"*.{form}"))

@@ -114,6 +114,17 @@ def test_wrong_options_name_the_value(fresh: Shell, words: tuple[str, ...], said
     assert said in fresh("import", str(ACTIVITY), *words, code=2).err
 
 
+def test_how_a_log_was_read_is_said(fresh: Shell, tmp_path: Path) -> None:
+    """U7: nothing in a log tells its zone or its factor, so what was taken for granted is said."""
+    said = fresh("import", str(ACTIVITY)).out
+    assert "times were read as UTC, as File >> Export writes them; --timezone ZONE for those of" in said
+    words = ("--timezone", "America/Chicago", "--scale", "MNQ=1")
+    other = Shell(tmp_path / "other.db")
+    told_now = other("import", str(ACTIVITY.with_name("activity_chicago.txt")), *words).out
+    assert "times were read as America/Chicago; prices were multiplied: MNQ=1" in told_now
+    assert "times were read" not in fresh("import", str(panel(tmp_path))).out
+
+
 def test_scales_and_zones(fresh: Shell, tmp_path: Path) -> None:
     """P5, U7: a factor for everything, one for a root, and local time."""
     rows = [

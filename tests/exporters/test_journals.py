@@ -58,7 +58,7 @@ class Book:
             booked_at=NEVER,
         )
         with self.repository.transaction():
-            self.repository.add_fills([evolve(fill, **other)])
+            self.repository.add_fills([fill._replace(**other)])
         return self.count
 
     @property

@@ -1,0 +1,1 @@
+complete --command dtcpos --no-files --arguments "(env _DTCPOS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) dtcpos)" --condition "env _DTCPOS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) dtcpos"
