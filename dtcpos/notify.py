@@ -1,65 +1,97 @@
-"""Tell a command of the user's what has happened, and never wait for it.
+"""Tell somebody outside what has happened, and never wait for it.
 
-Updates are put into a bounded queue and taken out by a thread. The command is run once for everything that has come
-since it was last started, so one that is quick gets each batch as it happens and one that is slow gets fewer and longer
-ones: JSON on its standard input, an object a line.
+Updates are put into a bounded queue and taken out by a thread, which hands them on as JSON, an object a line, by
+whatever way of delivery it was given: a command (`on_event`) or an address (`webhook`).
 
 Invariants:
-1. `tell` never blocks, and never raises for what the command does.
-2. No update is given to the command twice; those that find the queue full are dropped and counted.
-3. Failures and drops are spoken of when the first happens, then once a minute at most, and at the end.
+1. `tell` never blocks, and never raises for what the delivery does.
+2. No update is delivered twice by us unless an answer was lost; those that find the queue full are dropped and counted.
+3. A failure is spoken of when it first happens, then once an hour at most; the last line has all of them counted.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 _Item = TypeVar("_Item")
 
 # Ten seconds of the fastest feed; about 10 MB of updates.
 WAITING_MAX: Final = 10_000
-_AT_ONCE_MAX: Final = 1_000
-COMMAND_TIMEOUT_S: Final = 30.0
 _LAST_WORD_S: Final = 5.0
-_SPEAK_EVERY_S: Final = 60.0
+# What is interrupted ends at once, but for a name that is being looked up: nothing can end that.
+_INTERRUPTED_S: Final = 2.0
+_SPEAK_EVERY_S: Final = 3600.0
+
+
+class Undelivered(Exception):
+    """Some lines did not arrive; the text says why in a few words, the same words for the same kind of failure."""
+
+
+class Delivery(Protocol):
+    """A way to hand lines on. `name` is what people know it by, `at_once_max` how many lines it takes together."""
+
+    name: str
+    at_once_max: int
+
+    def deliver(self, lines: Sequence[str]) -> None:
+        """Hand the lines on, in the notifier's thread; raises Undelivered."""
+
+    def interrupt(self) -> None:
+        """End a delivery that is going on, and every later one, from another thread."""
+
+    def close(self) -> None:
+        """Give back what is held between deliveries, in the notifier's thread, after the last."""
+
+
+class Tally(NamedTuple):
+    """What has become of the updates so far; `failed` counts deliveries, the others updates."""
+
+    delivered: int = 0
+    failed: int = 0
+    dropped: int = 0
+    waiting: int = 0
+    last_failure: str = ""
 
 
 class Notifier(Generic[_Item]):
-    """Gives what it is told to a command.
+    """Gives what it is told to a delivery.
 
     `render` makes a line of an update, in the notifier's own thread. `say` is given a sentence about failures;
-    `clock` is asked for seconds that never go back. `environment` is the command's.
+    `clock` is asked for seconds that never go back.
     """
 
     def __init__(
         self,
-        command: str,
+        delivery: Delivery,
         *,
         render: Callable[[_Item], str],
         say: Callable[[str], None],
         clock: Callable[[], float],
-        environment: Mapping[str, str],
         waiting_max: int = WAITING_MAX,
-        timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> None:
-        self._command, self._render = command, render
-        self._environment, self._timeout_s = dict(environment), timeout_s
-        self._complaints = Complaints(say, clock)
+        self._delivery, self._render = delivery, render
+        self._complaints = Complaints(delivery.name, say, clock)
         self._waiting: Queue[_Item] = Queue(waiting_max)
         self._is_closing, self._is_over = Event(), Event()
-        self._running: subprocess.Popen[str] | None = None
-        self._guard = Lock()
         self._thread = Thread(target=self._run, name="dtcpos-notify", daemon=True)
         self._thread.start()
 
+    @property
+    def name(self) -> str:
+        """What people know the delivery by."""
+        return self._delivery.name
+
+    @property
+    def tally(self) -> Tally:
+        """What has become of the updates so far."""
+        return self._complaints.tally._replace(waiting=self._waiting.qsize())
+
     def tell(self, updates: Iterable[_Item]) -> None:
-        """Take updates for the command; those for which there is no room are dropped and counted."""
+        """Take updates for delivery; those for which there is no room are dropped and counted."""
         for update in updates:
             try:
                 self._waiting.put_nowait(update)
@@ -67,19 +99,32 @@ class Notifier(Generic[_Item]):
                 self._complaints.dropped()
 
     def close(self, patience_s: float = _LAST_WORD_S) -> None:
-        """Let the command have what is still waiting, but for no longer than this; then end it."""
+        """Let what is still waiting be delivered, but for no longer than this; then end it. Twice is once."""
+        if self._is_closing.is_set():
+            return
         self._is_closing.set()
         self._thread.join(patience_s)
         if self._thread.is_alive():
             self._is_over.set()
-            self._end_command()
-            self._thread.join()
-            self._complaints.dropped(self._waiting.qsize())
-        self._complaints.speak_up()
+            self._delivery.interrupt()
+            self._thread.join(_INTERRUPTED_S)
+            self._complaints.dropped(self._left_over(), reason="there was no time left for")
+        self._complaints.sum_up()
 
     def _run(self) -> None:
-        while not self._is_over.is_set() and (batch := self._next_batch()):
-            self._give(batch)
+        try:
+            while not self._is_over.is_set() and (batch := self._next_batch()):
+                self._give(batch)
+        finally:
+            self._delivery.close()
+
+    def _give(self, batch: list[_Item]) -> None:
+        try:
+            self._delivery.deliver([self._render(update) for update in batch])
+        except Undelivered as failure:
+            self._complaints.failed(str(failure))
+        else:
+            self._complaints.delivered(len(batch))
 
     def _next_batch(self) -> list[_Item]:
         """Return what is waiting, waiting for it; nothing when there is nothing more to come."""
@@ -90,110 +135,82 @@ class Notifier(Generic[_Item]):
             except Empty:
                 if self._is_closing.is_set():
                     return batch
-        while len(batch) < _AT_ONCE_MAX:
+        while len(batch) < self._delivery.at_once_max:
             try:
                 batch.append(self._waiting.get_nowait())
             except Empty:
                 break
         return batch
 
-    def _give(self, batch: list[_Item]) -> None:
-        lines = "".join(f"{self._render(update)}\n" for update in batch)
-        try:
-            with self._guard:
-                if self._is_over.is_set():
-                    self._complaints.dropped(len(batch))
-                    return
-                self._running = running = _started(self._command, self._environment)
-            running.communicate(lines, timeout=self._timeout_s)
-        except subprocess.TimeoutExpired:
-            self._end_command()
-            self._complaints.failed(f"it was stopped after {self._timeout_s:g} s")
-        except OSError as error:
-            self._complaints.failed(error.strerror or str(error))
-        else:
-            if self._is_over.is_set():
-                self._complaints.failed("it was stopped at the end")
-            elif running.returncode:
-                self._complaints.failed(f"exit code {running.returncode}")
-
-    def _end_command(self) -> None:
-        with self._guard:
-            running = self._running
-            if running is not None and running.poll() is None:
-                _end(running)
-                running.wait()
+    def _left_over(self) -> int:
+        count = 0
+        while True:
+            try:
+                self._waiting.get_nowait()
+            except Empty:
+                return count
+            count += 1
 
 
 class Complaints:
     """Counts what went wrong and says so now and then, from whatever thread it happens in."""
 
-    def __init__(self, say: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._say, self._clock = say, clock
-        self._failures = self._drops = 0
-        self._reason = ""
-        self._spoken_at: float | None = None
+    def __init__(self, name: str, say: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._name, self._say, self._clock = name, say, clock
+        self._tally = Tally()
+        self._reasons: Counter[str] = Counter()
+        self._unspoken: Counter[str] = Counter()
+        self._spoken_at: dict[str, float] = {}
         self._guard = Lock()
 
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        with self._guard:
+            return self._tally
+
+    def delivered(self, count: int) -> None:
+        """Count updates that arrived."""
+        with self._guard:
+            self._tally = self._tally._replace(delivered=self._tally.delivered + count)
+
     def failed(self, reason: str) -> None:
-        """Count a run of the command that went wrong."""
+        """Count a delivery that went wrong."""
         with self._guard:
-            self._failures += 1
-            self._reason = reason
-            self._speak_if_due()
+            self._tally = self._tally._replace(failed=self._tally.failed + 1, last_failure=reason)
+            self._reasons[reason] += 1
+            if count := self._due(reason, 1):
+                self._say(f"{self._name} failed {_times(count)} ({reason})")
 
-    def dropped(self, count: int = 1) -> None:
-        """Count updates the command never gets."""
+    def dropped(self, count: int = 1, *, reason: str = "it is too slow for") -> None:
+        """Count updates that are never delivered."""
+        if not count:
+            return
         with self._guard:
-            self._drops += count
-            self._speak_if_due()
+            self._tally = self._tally._replace(dropped=self._tally.dropped + count)
+            if count := self._due(reason, count):
+                self._say(f"{self._name} never gets {count} update{'' if count == 1 else 's'} {reason}")
 
-    def speak_up(self) -> None:
-        """Say what has not been said yet."""
+    def sum_up(self) -> None:
+        """Say how many of each there were, where anything went wrong."""
         with self._guard:
-            self._speak()
+            tally = self._tally
+            if not (tally.failed or tally.dropped):
+                return
+            parts = [f"{tally.delivered} delivered"]
+            parts += [f"{count} failed ({reason})" for reason, count in self._reasons.most_common()]
+            parts += [f"{tally.dropped} dropped"] if tally.dropped else []
+            self._say(f"{self._name}: {', '.join(parts)}")
 
-    def _speak_if_due(self) -> None:
+    def _due(self, kind: str, count: int) -> int:
+        """Return how many of a kind are to be spoken of now; none where one was lately."""
         now = self._clock()
-        if self._spoken_at is None or now - self._spoken_at >= _SPEAK_EVERY_S:
-            self._spoken_at = now
-            self._speak()
-
-    def _speak(self) -> None:
-        words = []
-        if self._failures:
-            words.append(f"the --on-event command failed {_times(self._failures)} ({self._reason})")
-        if self._drops:
-            words.append(f"{self._drops} update{'' if self._drops == 1 else 's'} never reached it; it is too slow")
-        if words:
-            self._say("; ".join(words))
-        self._failures = self._drops = 0
+        self._unspoken[kind] += count
+        if kind in self._spoken_at and now - self._spoken_at[kind] < _SPEAK_EVERY_S:
+            return 0
+        self._spoken_at[kind] = now
+        return self._unspoken.pop(kind)
 
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _started(command: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    # In a group of its own, so that Ctrl-C ends us and not it, and so that all of it can be ended. What it prints goes
-    # to standard error: standard output is ours.
-    return subprocess.Popen(
-        command,
-        shell=True,
-        stdin=subprocess.PIPE,
-        stdout=2,
-        env=dict(environment),
-        encoding="utf-8",
-        start_new_session=os.name != "nt",
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
-
-
-def _end(running: subprocess.Popen[str]) -> None:
-    try:
-        if os.name == "nt":
-            running.kill()
-        else:
-            os.killpg(running.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

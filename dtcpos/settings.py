@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dtcpos.errors import SettingsError
+from dtcpos.exact import is_plain
 from dtcpos.model import Terms
 
 NOON = time(12)
@@ -44,10 +45,11 @@ class TradingDay(NamedTuple):
         """Return the trading day an aware moment belongs to."""
         from zoneinfo import ZoneInfo
 
-        local = moment.astimezone(ZoneInfo(self.timezone))
-        if self.start > NOON:
-            return local.date() + timedelta(days=1) if local.time() >= self.start else local.date()
-        return local.date() if local.time() >= self.start else local.date() - timedelta(days=1)
+        # By the moments days begin at and not by the clock on the wall, which shows some times twice and some never.
+        day = moment.astimezone(ZoneInfo(self.timezone)).date() + timedelta(days=1)
+        while self.starts_at(day) > moment:
+            day -= timedelta(days=1)
+        return day
 
 
 class Guards(NamedTuple):
@@ -80,15 +82,26 @@ EVENTS = ("session", "fill", "trade", "break", "verified", "alert", "synced")
 
 
 class Notify(NamedTuple):
-    """What to run when something happens; the updates are given to it as JSON lines on standard input.
+    """Whom to tell when something happens: a command gets the updates on standard input, a URL gets them by POST.
 
-    `events` chooses among `EVENTS`, `mode` among the modes; empty is all of them. `bell` rings the terminal.
+    `events` chooses among `EVENTS`, `modes` and `mode` together among the modes; empty is all of them. `bell` rings the
+    terminal.
     """
 
     on_event: str = ""
+    webhook: str = ""
     events: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
     mode: str = ""
     bell: bool = False
+
+
+class LogSettings(NamedTuple):
+    """Where `connect` writes what it says, the size in bytes at which a new file is begun, how many old ones stay."""
+
+    file: str = ""
+    size_max: int = 10_000_000
+    keep: int = 5
 
 
 class Settings(NamedTuple):
@@ -100,6 +113,7 @@ class Settings(NamedTuple):
     guards: Guards = Guards()
     server: ServerSettings = ServerSettings()
     notify: Notify = Notify()
+    log: LogSettings = LogSettings()
 
 
 def read_settings(path: Path) -> Settings:
@@ -107,23 +121,44 @@ def read_settings(path: Path) -> Settings:
 
     Raises `SettingsError` for a file that cannot be read, is not TOML, or says something unknown.
     """
-    import tomllib
+    text, _ = settings_text(path)
+    return settings_of(parsed(text, place=f"settings {path}"), place=str(path))
 
+
+def settings_text(path: Path) -> tuple[str, str]:
+    """Return a file's text as it stands, and the encoding it is in.
+
+    UTF-8, but editors and shells on Windows begin it with a mark, or write UTF-16 with one: those are read as well.
+    Raises `SettingsError` for a file that cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        encoding = "utf-8"
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            encoding = "utf-16"
+        elif content.startswith(b"\xef\xbb\xbf"):
+            encoding = "utf-8-sig"
+        return content.decode(encoding), encoding
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"settings {path} cannot be read: {error}; correct the file or use another --config"
         ) from error
+
+
+def parsed(text: str, place: str) -> dict[str, Any]:
+    """Read TOML, numbers as written; `place` names it in the refusal, which has the line. Raises `SettingsError`."""
+    import tomllib
+
     try:
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"settings {path} are not valid TOML: {error}") from error
-    return settings_of(tables, place=str(path))
+        return tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # Beside bad TOML: numbers of thousands of digits, exponents beyond reason, brackets nested without end.
+        raise SettingsError(f"{place} are not valid TOML: {error}; correct the file") from error
 
 
 def settings_of(tables: Mapping[str, Any], place: str) -> Settings:
     """Make settings from parsed TOML; `place` names their source in refusals. Raises `SettingsError`."""
+    _refuse_passwords(tables, f"{place}: ")
     _refuse_unknown(tables, ("accounts", "instruments", *_TABLES), f"{place}: ")
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -144,11 +179,22 @@ def settings_of(tables: Mapping[str, Any], place: str) -> Settings:
 
 
 _Reader = Callable[[Any, str], Any]
+_PASSWORDS = frozenset({"password", "passwd", "passphrase", "pwd", "dtcpos_password"})
 
 
 def _values(table: Mapping[str, Any], readers: Mapping[str, _Reader], place: str) -> dict[str, Any]:
     _refuse_unknown(table, readers, f"{place}.")
     return {key: readers[key](value, f"{place}.{key}") for key, value in table.items()}
+
+
+def _refuse_passwords(table: Mapping[str, Any], place: str) -> None:
+    """Refuse a password by its key alone, before any other refusal could print its value."""
+    for key, value in table.items():
+        if key.casefold() in _PASSWORDS:
+            remedy = "take it out of the file, and set DTCPOS_PASSWORD or answer the prompt"
+            raise SettingsError(f"{place}{key} is not a setting, a password does not belong into a file; {remedy}")
+        if isinstance(value, dict):
+            _refuse_passwords(value, f"{place}{key}.")
 
 
 def _refuse_unknown(found: Iterable[str], known: Iterable[str], place: str) -> None:
@@ -188,8 +234,8 @@ def _switch(value: Any, place: str) -> bool:
 
 
 def _number(value: Any, place: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-        raise SettingsError(f"{place} = {value!r} must be a number")
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not is_plain(Decimal(value)):
+        raise SettingsError(f"{place} = {value!r} must be a number of at most 15 digits on either side of the dot")
     return Decimal(value)
 
 
@@ -220,9 +266,12 @@ def _one_of(*words: str) -> _Reader:
 
 def _clock(value: Any, place: str) -> time:
     try:
-        return value if isinstance(value, time) else time.fromisoformat(_text(value, place))
+        start = value if isinstance(value, time) else time.fromisoformat(_text(value, place))
+        if start.tzinfo is not None:
+            raise ValueError("a zone")
     except ValueError as error:
-        raise SettingsError(f"{place} = {value!r} must be a time of day such as 17:00") from error
+        raise SettingsError(f"{place} = {value!r} must be a time of day such as 17:00, without a zone") from error
+    return start
 
 
 def _zone(value: Any, place: str) -> str:
@@ -243,7 +292,24 @@ def _events(value: Any, place: str) -> tuple[str, ...]:
 
 
 def _mode_or_all(value: Any, place: str) -> str:
-    return _mode(value, place) if value else ""
+    return _mode(value, place) if value != "" else ""
+
+
+def _modes(value: Any, place: str) -> tuple[str, ...]:
+    return tuple(_mode(word, place) for word in _texts(value, place))
+
+
+def _url(value: Any, place: str) -> str:
+    from dtcpos.urls import web_address
+
+    url = _text(value, place)
+    try:
+        if url:
+            web_address(url)
+    except ValueError as error:
+        # Without the value: it may hold a secret.
+        raise SettingsError(f"{place} {error}") from None
+    return url
 
 
 _INSTRUMENT: dict[str, _Reader] = {
@@ -272,5 +338,21 @@ _TABLES: dict[str, tuple[Callable[..., Any], dict[str, _Reader]]] = {
             "symbols": _texts,
         },
     ),
-    "notify": (Notify, {"on_event": _text, "events": _events, "mode": _mode_or_all, "bell": _switch}),
+    "notify": (
+        Notify,
+        {
+            "on_event": _text,
+            "webhook": _url,
+            "events": _events,
+            "modes": _modes,
+            "mode": _mode_or_all,
+            "bell": _switch,
+        },
+    ),
+    "log": (LogSettings, {"file": _text, "size_max": _count(1_000, 1 << 40), "keep": _count(1, 1_000)}),
 }
+
+
+def known_keys() -> dict[str, tuple[str, ...]]:
+    """Return the names of the keys of each table; those of `instruments` are one instrument's."""
+    return {name: tuple(readers) for name, (_, readers) in _TABLES.items()} | {"instruments": tuple(_INSTRUMENT)}

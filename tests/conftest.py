@@ -14,5 +14,6 @@ settings.load_profile("suite")
 
 @pytest.fixture(autouse=True)
 def _apart_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DTCPOS_DB", "DTCPOS_CONFIG", "DTCPOS_PASSWORD", "DTCPOS_DEBUG", "NO_COLOR", "COLUMNS", "FORCE_COLOR"):
+    ours = ("DTCPOS_DB", "DTCPOS_CONFIG", "DTCPOS_PASSWORD", "DTCPOS_WEBHOOK", "DTCPOS_DEBUG")
+    for name in (*ours, "NO_COLOR", "COLUMNS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dtcpos.notify import Complaints, Notifier
+from dtcpos.notify import Complaints, Notifier, Tally
+from dtcpos.on_event import OnEvent
 
 PYTHON = shlex.quote(sys.executable) if os.name != "nt" else f'"{sys.executable}"'
 
@@ -23,14 +24,13 @@ class Heard:
         self.lines: list[str] = []
         self.now = 0.0
 
-    def notifier(self, command: str, **other: float) -> Notifier[int]:
+    def notifier(self, command: str, *, timeout_s: float = 30.0, waiting_max: int = 10_000) -> Notifier[int]:
         return Notifier(
-            command,
+            OnEvent(command, environment=dict(os.environ), timeout_s=timeout_s),
             render=str,
             say=self.lines.append,
             clock=lambda: self.now,
-            environment=dict(os.environ),
-            **other,  # type: ignore[arg-type]
+            waiting_max=waiting_max,
         )
 
 
@@ -71,8 +71,11 @@ def test_a_command_that_hangs_never_blocks(tmp_path: Path, script: Callable[[str
     notifier.tell(range(1, 10_000))
     notifier.close(0.05)
     assert not any(thread.name == "dtcpos-notify" for thread in threading.enumerate())
-    drops = [int(line.split()[-9]) for line in heard.lines if "never reached it" in line]
-    assert sum(drops) >= 9_999 - 10
+    assert notifier.tally.dropped >= 9_999 - 10
+    assert notifier.tally.failed == 1
+    assert notifier.tally.last_failure == "it was stopped at the end"
+    assert heard.lines[0] == "the --on-event command never gets 1 update it is too slow for"
+    assert heard.lines[-1].startswith("the --on-event command: 0 delivered, 1 failed (it was stopped at the end), ")
 
 
 def wait_for(path: Path) -> None:
@@ -94,7 +97,10 @@ def test_a_command_that_takes_too_long_is_stopped(tmp_path: Path, script: Callab
     notifier.tell([2])
     notifier.close(60)
     assert told(tmp_path) == [2]
-    assert heard.lines == ["the --on-event command failed once (it was stopped after 1.5 s)"]
+    assert heard.lines == [
+        "the --on-event command failed once (it was stopped after 1.5 s)",
+        "the --on-event command: 1 delivered, 1 failed (it was stopped after 1.5 s)",
+    ]
 
 
 def test_a_command_that_fails_is_spoken_of(script: Callable[[str], str]) -> None:
@@ -106,22 +112,35 @@ def test_a_command_that_fails_is_spoken_of(script: Callable[[str], str]) -> None
     assert heard.lines[0] == "the --on-event command failed once (exit code 7)"
 
 
-def test_failures_are_spoken_of_once_a_minute() -> None:
-    """The first at once, then counted; the rest at the end."""
+def test_failures_are_spoken_of_once_a_kind() -> None:
+    """Each kind when it first happens, then once an hour with their number; the last line counts them all."""
     heard = Heard()
-    complaints = Complaints(heard.lines.append, lambda: heard.now)
-    complaints.failed("exit code 1")
-    for heard.now in (1.0, 30.0, 59.9):
+    complaints = Complaints("it", heard.lines.append, lambda: heard.now)
+    complaints.delivered(5)
+    for heard.now in (0.0, 1.0, 30.0, 3599.9):
+        complaints.failed("exit code 1")
         complaints.failed("exit code 2")
         complaints.dropped()
-    assert heard.lines == ["the --on-event command failed once (exit code 1)"]
-    heard.now = 60.0
-    complaints.dropped()
-    assert heard.lines[1:] == [
-        "the --on-event command failed 3 times (exit code 2); 4 updates never reached it; it is too slow"
+    assert heard.lines == [
+        "it failed once (exit code 1)",
+        "it failed once (exit code 2)",
+        "it never gets 1 update it is too slow for",
     ]
-    complaints.dropped()
-    complaints.speak_up()
-    assert heard.lines[2:] == ["1 update never reached it; it is too slow"]
-    complaints.speak_up()
-    assert len(heard.lines) == 3
+    heard.now = 3600.0
+    complaints.failed("exit code 2")
+    complaints.dropped(2)
+    assert heard.lines[3:] == ["it failed 4 times (exit code 2)", "it never gets 5 updates it is too slow for"]
+    complaints.sum_up()
+    assert heard.lines[5:] == ["it: 5 delivered, 5 failed (exit code 2), 4 failed (exit code 1), 6 dropped"]
+    assert complaints.tally == Tally(delivered=5, failed=9, dropped=6, last_failure="exit code 2")
+
+
+def test_what_went_well_needs_no_words(script: Callable[[str], str]) -> None:
+    """Nothing is said where everything arrived; closing twice is closing once."""
+    heard = Heard()
+    notifier = heard.notifier(script("sys.stdin.read()"))
+    notifier.tell(range(10))
+    notifier.close(60)
+    notifier.close(60)
+    assert notifier.tally == Tally(delivered=10)
+    assert heard.lines == []

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from dtcpos.cli.corrections import decimal
-from dtcpos.cli.notices import Bell, OnEvent, OnEventFilter, OnEventMode, announcing, choice_of
+from dtcpos.cli.faults import say
+from dtcpos.cli.notices import Bell, LogFileOption, Notices, OnEvent, OnEvents, OnMode, Webhook, announcing
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings
-from dtcpos.cli.session import (
+from dtcpos.cli.server_options import (
     Accounts,
     Capture,
+    ClosePrice,
     Heartbeat,
     HistoryDays,
     NoMarketData,
+    PolicyWord,
     RequestTimeout,
     Server,
     SnapshotCsv,
@@ -25,10 +28,8 @@ from dtcpos.cli.session import (
     TlsCa,
     Username,
     WantedEncoding,
-    Wishes,
-    printer,
-    session,
 )
+from dtcpos.cli.session import Wishes, printer, session
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.errors import AttentionNeeded, UsageError
 from dtcpos.model import Break
@@ -51,12 +52,10 @@ def connect(
     ] = False,
     as_json: AsJson = False,
     policy: Annotated[
-        Literal["ask", "report", "backfill", "adopt", "close", "keep"],
+        PolicyWord,
         typer.Option("--policy", help="About breaks: only report them, or adopt, close, keep; ask with --once."),
     ] = "report",
-    close_price: Annotated[
-        str | None, typer.Option("--price", metavar="P", help="With --policy close: at this price; without, unknown.")
-    ] = None,
+    close_price: ClosePrice = None,
     encoding: WantedEncoding = None,
     tls: Tls = False,
     tls_ca: TlsCa = None,
@@ -70,9 +69,11 @@ def connect(
     no_market_data: NoMarketData = False,
     snapshot_csv: SnapshotCsv = None,
     on_event: OnEvent = None,
-    on_event_filter: OnEventFilter = None,
-    on_event_mode: OnEventMode = None,
+    webhook: Webhook = None,
+    on_events: OnEvents = None,
+    on_mode: OnMode = None,
     bell: Bell = False,
+    log_file: LogFileOption = None,
     db: Db = None,
     config: Config = None,
 ) -> None:
@@ -83,9 +84,12 @@ def connect(
     backfill change nothing more; adopt books an adjustment to what the server states; close closes what the server no
     longer has; keep settles a break as it is. No order is ever sent.
 
-    --on-event runs a command with what has happened since it was last run, after the disk has it, one run at a time. It
-    never delays the booking: while it runs, up to 10,000 updates wait for the next run, then the newest are dropped and
-    counted. A run is stopped after 30 seconds.
+    --on-event runs a command with what has happened since it was last run, after the disk has it, one run at a time,
+    each stopped after 30 seconds. --webhook posts each update to a URL; what may pass is tried four times. Neither ever
+    delays the booking: up to 10,000 updates wait, then the newest are dropped and counted. At the end they have five
+    seconds for what is left.
+
+    Ctrl-C, SIGTERM or the closing of the terminal end it in order, with 0; a second one ends it at once.
     """
     settings = load_settings(config)
     wishes = Wishes(
@@ -109,26 +113,26 @@ def connect(
     if policy == "ask" and not once:
         raise UsageError("--policy ask needs --once, because nobody is asked in the middle of a feed; or run `recover`")
     if demo:
-        if server is not None or once or on_event is not None:
-            raise UsageError("--demo brings its own server and ends by itself; leave out HOST, --once and --on-event")
+        if server is not None or once or on_event is not None or log_file is not None:
+            raise UsageError(
+                "--demo brings its own server and ends by itself; leave out HOST, --once, --on-event and --log-file"
+            )
         from dtcpos.cli.demo import play
 
         play(wishes, db, as_json=as_json)
         return
     _offer_older_files(db)
-    choice = choice_of(on_event_filter, on_event_mode, settings)
-    with (
-        announcing(printer(as_json=as_json), settings, on_event=on_event, choice=choice, bell=bell) as publish,
-        session(wishes, settings, db, publish) as (follower, keeper),
-    ):
-        follower.run()
-        breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
-    if policy == "ask" and breaks:
-        breaks = _answered(ledger_path(db), breaks)
-    if once and (breaks or unfinished):
-        words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
-        words += [f"not compared: {reason}" for reason in unfinished]
-        raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known")
+    notices = Notices(on_event=on_event, webhook=webhook, events=on_events, modes=on_mode, bell=bell, log_file=log_file)
+    with announcing(printer(as_json=as_json), settings, notices) as announcer:
+        with session(wishes, settings, db, announcer.publish, announcer) as (follower, keeper):
+            follower.run()
+            breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
+        if policy == "ask" and breaks:
+            breaks = _answered(ledger_path(db), breaks)
+        if once and (breaks or unfinished):
+            words = [f"{len(breaks)} unanswered break{'' if len(breaks) == 1 else 's'}"] if breaks else []
+            words += [f"not compared: {reason}" for reason in unfinished]
+            raise AttentionNeeded(f"{'; '.join(words)}; `dtcpos positions` shows what is known")
 
 
 def _answered(path: Path, breaks: list[Break]) -> list[Break]:
@@ -151,4 +155,4 @@ def _offer_older_files(db: Path | None) -> None:
 
     offer = import_offer(Path.cwd())
     if offer is not None:
-        print(f"dtcpos: {offer}", file=sys.stderr)
+        say(offer)

@@ -5,16 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from dtcpos.errors import OutputUnwritable
 
+_listeners: list[Callable[[str], None]] = []
+
 
 def say(line: str) -> None:
     """Print one line on standard error, whatever line ends a message has inside."""
-    print(f"dtcpos: {' '.join(line.split())}", file=sys.stderr)
+    text = " ".join(line.split())
+    print(f"dtcpos: {text}", file=sys.stderr)
+    for listen in _listeners:
+        listen(text)
+
+
+@contextmanager
+def overheard(listen: Callable[[str], None]) -> Iterator[None]:
+    """Have what is said within heard by somebody else as well; from any thread."""
+    _listeners.append(listen)
+    try:
+        yield
+    finally:
+        _listeners.remove(listen)
 
 
 def abandon_output() -> None:

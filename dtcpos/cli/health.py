@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,6 +18,9 @@ from dtcpos.store import LedgerReader, Selection
 # Words of a link that carries what happens.
 _UP = ("syncing", "ready")
 _COMPLETE = ("", "complete")
+# Under this key the ledger remembers how those fared who were told what happened.
+NOTIFIERS = "notifiers"
+_COUNTS = ("delivered", "failed", "dropped")
 
 
 @frozen(kw_only=True)
@@ -42,6 +46,7 @@ class Health:
     breaks: int
     positions: dict[tuple[str, Status], int]
     last_fill_at: datetime | None
+    notifiers: dict[str, dict[str, Any]]
 
     @property
     def unfinished(self) -> list[Account]:
@@ -71,6 +76,16 @@ class Health:
         return max((account.last_sync_at for account in self.accounts if account.last_sync_at), default=None)
 
     @property
+    def synced(self) -> int:
+        """How many accounts were compared whole the last time."""
+        return sum(account.sync_outcome == "complete" for account in self.accounts)
+
+    @property
+    def undelivered(self) -> int:
+        """How many deliveries of the last `connect` failed, and updates it dropped."""
+        return sum(int(tally["failed"]) + int(tally["dropped"]) for tally in self.notifiers.values())
+
+    @property
     def held(self) -> int:
         """How many positions are open."""
         return sum(self.positions.values())
@@ -87,16 +102,34 @@ def health_of(reader: LedgerReader, settings: Settings, now: datetime) -> Health
         breaks=len(reader.open_breaks()),
         positions=dict(Counter((item.holding.key.mode, item.status) for item in found)),
         last_fill_at=newest[-1][0].time if newest else None,
+        notifiers=_notifiers(reader.preference(NOTIFIERS)),
     )
+
+
+def _notifiers(kept: str | None) -> dict[str, dict[str, Any]]:
+    """Read what the last `connect` kept about those it told; what another version kept may be another thing."""
+    try:
+        found = json.loads(kept or "{}").get("notifiers", {})
+        return {
+            str(name): {
+                "name": str(tally["name"]),
+                **{count: int(tally[count]) for count in _COUNTS},
+                "last_failure": str(tally["last_failure"]),
+            }
+            for name, tally in found.items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def _line(link: Link, now: datetime, fresh_for_s: float) -> Line:
     if link.last_heard_at is None:
         return Line(link=link, is_up=False, is_fresh=False, silent_s=None)
-    silent_s = max((now - link.last_heard_at).total_seconds(), 0.0)
-    is_up = link.state in _UP and silent_s <= 2 * link.heartbeat_interval_s
-    is_fresh = link.state == "closed" and silent_s <= fresh_for_s
-    return Line(link=link, is_up=is_up, is_fresh=is_fresh, silent_s=silent_s)
+    silent_s = (now - link.last_heard_at).total_seconds()
+    # Far ahead of this clock is as good as never: it was dated before the clock was set back.
+    is_up = link.state in _UP and abs(silent_s) <= 2 * link.heartbeat_interval_s
+    is_fresh = link.state == "closed" and abs(silent_s) <= fresh_for_s
+    return Line(link=link, is_up=is_up, is_fresh=is_fresh, silent_s=max(silent_s, 0.0))
 
 
 def status_json(health: Health) -> dict[str, Any]:
@@ -117,13 +150,16 @@ def status_json(health: Health) -> dict[str, Any]:
             }
             for line in health.lines
         ],
+        "silent_s": health.silent_s,
         "accounts": len(health.accounts),
+        "synced": health.synced,
         "unfinished": {account.account: account.sync_outcome for account in health.unfinished},
         "last_sync_at": health.last_sync_at,
         "breaks": health.breaks,
         "positions": health.held,
         "by_status": {str(status): _of_status(health, status) for status in Status},
         "last_fill_at": health.last_fill_at,
+        "notifiers": health.notifiers,
     }
 
 
@@ -136,13 +172,17 @@ def status_lines(health: Health) -> Iterator[str]:
     if not health.lines:
         yield "link       DOWN, never connected"
     synced = health.last_sync_at
-    ago = "never" if synced is None else f"{(health.now - synced).total_seconds():.0f} s ago"
+    ago = "never" if synced is None else f"{max((health.now - synced).total_seconds(), 0):.0f} s ago"
     yield f"synced     {ago}, {len(health.accounts)} accounts"
     for account in health.unfinished:
         yield f"attention  {account.mode} {account.account}: {account.sync_outcome}"
     counts = ", ".join(f"{_of_status(health, status)} {status}" for status in Status if _of_status(health, status))
     yield f"positions  {health.held}{f' ({counts})' if counts else ''}"
     yield f"breaks     {health.breaks}"
+    for tally in health.notifiers.values():
+        counts = ", ".join(f"{tally[count]} {count}" for count in _COUNTS)
+        why = f" ({tally['last_failure']})" if tally["last_failure"] else ""
+        yield f"notified   {tally['name']}: {counts}{why}"
 
 
 def nagios_line(health: Health, word: str) -> str:
@@ -156,6 +196,7 @@ def nagios_line(health: Health, word: str) -> str:
         f"silent={silent} breaks={health.breaks} unfinished={len(health.unfinished)} positions={health.held} "
         f"unverified={health.held - _of_status(health, Status.VERIFIED)}"
     )
+    figures += f" undelivered={health.undelivered}" if health.notifiers else ""
     text = "; ".join(parts).replace("|", "/")
     return f"DTCPOS {word} - {' '.join(text.split())} | {figures}"
 
@@ -164,8 +205,8 @@ def prometheus_text(health: Health) -> str:
     """Return the figures in Prometheus's text format (version 0.0.4)."""
     lines: list[str] = []
 
-    def add(name: str, meaning: str, samples: list[tuple[str, float]]) -> None:
-        lines.extend((f"# HELP dtcpos_{name} {meaning}", f"# TYPE dtcpos_{name} gauge"))
+    def add(name: str, meaning: str, samples: list[tuple[str, float]], kind: str = "gauge") -> None:
+        lines.extend((f"# HELP dtcpos_{name} {meaning}", f"# TYPE dtcpos_{name} {kind}"))
         lines.extend(f"dtcpos_{name}{labels} {value:.17g}" for labels, value in samples)
 
     servers = [(_labels(server=line.link.server), line) for line in health.lines]
@@ -176,6 +217,16 @@ def prometheus_text(health: Health) -> str:
         "When the last byte came.",
         [(labels, _seconds(line.link.last_heard_at)) for labels, line in servers if line.link.last_heard_at],
     )
+    add(
+        "link_silent_seconds",
+        "Age of the last byte when this was written.",
+        [(labels, line.silent_s) for labels, line in servers if line.silent_s is not None],
+    )
+    add("accounts", "Accounts known.", [("", len(health.accounts))])
+    add("accounts_synced", "Accounts compared whole the last time.", [("", health.synced)])
+    for count in _COUNTS if health.notifiers else ():
+        told = [(_labels(to=to), float(tally[count])) for to, tally in sorted(health.notifiers.items())]
+        add(f"notify_{count}_total", f"What the last connect has {count}, by whom it told.", told, "counter")
     add("breaks", "Unanswered differences between ledger and server.", [("", health.breaks)])
     add("accounts_unfinished", "Accounts whose last comparison did not end.", [("", len(health.unfinished))])
     counts = [(_labels(mode=mode, status=str(of)), count) for (mode, of), count in sorted(health.positions.items())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -14,8 +14,10 @@ from dtcpos.cli.jsonout import dumps
 from dtcpos.cli.keys import break_json
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings, utc_now
 from dtcpos.cli.render import age, break_text, held_text
-from dtcpos.cli.session import (
+from dtcpos.cli.server_options import (
     Accounts,
+    ClosePrice,
+    PolicyWord,
     RequestTimeout,
     Server,
     Timeout,
@@ -23,9 +25,8 @@ from dtcpos.cli.session import (
     TlsCa,
     Username,
     WantedEncoding,
-    Wishes,
-    session,
 )
+from dtcpos.cli.session import Wishes, session
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.standings import Standing, standings
 from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerLocked
@@ -48,12 +49,10 @@ def recover(
     offline: Annotated[bool, typer.Option("--offline", help="Ask no server; list what the ledger holds.")] = False,
     as_json: AsJson = False,
     policy: Annotated[
-        Literal["ask", "report", "backfill", "adopt", "close", "keep"] | None,
+        PolicyWord | None,
         typer.Option("--policy", help="About breaks: ask (on a terminal), or do this; elsewhere report."),
     ] = None,
-    close_price: Annotated[
-        str | None, typer.Option("--price", metavar="P", help="With --policy close: at this price; without, unknown.")
-    ] = None,
+    close_price: ClosePrice = None,
     encoding: WantedEncoding = None,
     tls: Tls = False,
     tls_ca: TlsCa = None,

@@ -1,79 +1,63 @@
-"""What the commands that talk to a server share: options, a keeper made from them, signals, the printing of updates."""
+"""What the commands that talk to a server share: a keeper made from their options, and the printing of updates."""
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 from attrs import frozen
 
-from dtcpos.cli.options import ledger_path
-from dtcpos.errors import UsageError
+from dtcpos.cli.health import NOTIFIERS
+from dtcpos.cli.options import ledger_path, utc_now
+from dtcpos.cli.server_options import (
+    EncodingWord,
+    NoMarketData,
+    Server,
+    Tls,
+    TlsCa,
+    Username,
+    WantedEncoding,
+)
+from dtcpos.cli.stopping import stopping
+from dtcpos.cli.writing import opened
+from dtcpos.errors import LedgerError, UsageError
 from dtcpos.settings import Settings
 
 if TYPE_CHECKING:
-    from dtcpos.client import Follower
+    from dtcpos.cli.notices import Announcer
+    from dtcpos.client import Address, Follower
     from dtcpos.dtc import Encoding
     from dtcpos.keeper import PositionKeeper
     from dtcpos.keeping.snapshots import Feed
+    from dtcpos.store import PositionRepository
     from dtcpos.updates import Update
 
-EncodingWord = Literal["auto", "binary", "vls", "json", "compact"]
-Server = Annotated[
-    str | None,
-    typer.Argument(metavar="[HOST[:PORT]]", help="The DTC server. Without it: the settings', else 127.0.0.1:11099."),
+
+_KEEP_TALLIES_S = 5.0
+
+__all__ = [
+    "NoMarketData",
+    "Server",
+    "Tls",
+    "TlsCa",
+    "Username",
+    "WantedEncoding",
+    "Wishes",
+    "manners",
+    "password_for",
+    "printer",
+    "session",
+    "wished_address",
+    "wished_username",
 ]
-WantedEncoding = Annotated[
-    EncodingWord | None,
-    typer.Option("--encoding", help="Ask for this encoding; auto asks for binary and takes what is answered."),
-]
-Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS and check the server's certificate.")]
-TlsCa = Annotated[
-    Path | None, typer.Option("--tls-ca", metavar="PATH", help="Trust this certificate (PEM); implies --tls.")
-]
-Username = Annotated[
-    str | None,
-    typer.Option("--username", metavar="NAME", help="Log on by name; the password is DTCPOS_PASSWORD or asked for."),
-]
-Accounts = Annotated[
-    list[str] | None, typer.Option("--account", metavar="NAME", help="Only this account; may be given several times.")
-]
-Heartbeat = Annotated[
-    int | None, typer.Option("--heartbeat", metavar="SECONDS", min=1, max=3600, help="Interval of heartbeats (10).")
-]
-HistoryDays = Annotated[
-    int | None,
-    typer.Option("--history-days", metavar="DAYS", min=1, help="History asked for at first contact (30)."),
-]
-RequestTimeout = Annotated[
-    float,
-    typer.Option("--request-timeout", metavar="SECONDS", min=0.1, help="Ask again after this, then give up."),
-]
-Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="With --once: how long to keep trying.")
-]
-Capture = Annotated[
-    Path | None, typer.Option("--capture", metavar="FILE", help="Write every byte received, for `decode`.")
-]
-SnapshotCsv = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--snapshot-csv",
-        metavar="[SYMBOL=]PATH",
-        help="Take VWAP, delta and point of control at entry and exit from this file (last,high,low,vwap,poc,cum_delta)"
-        " instead of the trades heard; with SYMBOL= for that symbol only.",
-    ),
-]
-NoMarketData = Annotated[bool, typer.Option("--no-market-data", help="Do not subscribe to trade prices.")]
 
 
 @frozen(kw_only=True)
@@ -100,32 +84,34 @@ class Wishes:
 
 @contextmanager
 def session(
-    wishes: Wishes, settings: Settings, db: Path | None, publish: Callable[[list[Update]], None]
+    wishes: Wishes,
+    settings: Settings,
+    db: Path | None,
+    publish: Callable[[list[Update]], None],
+    announcer: Announcer | None = None,
 ) -> Iterator[tuple[Follower, PositionKeeper]]:
-    """Open the ledger and make a follower of the server wished for; whatever happens, the ledger is given back."""
-    from dtcpos.client import Address, Follower, address_of, following, tls_context
+    """Open the ledger and make a follower of the server wished for; whatever happens, the ledger is given back.
+
+    An announcer is told every update after it was published. When the link is closed it has a few seconds for what it
+    has not delivered yet; how it fared is kept in the ledger, for `status`.
+    """
+    from dtcpos.client import Follower, following
     from dtcpos.keeper import PositionKeeper
     from dtcpos.keeping.answers import Policy
-    from dtcpos.store import PositionRepository
 
     wanted = settings.server
-    ca_file = wishes.tls_ca or (Path(wanted.tls_ca) if wanted.tls_ca else None)
-    has_tls = wishes.tls or ca_file is not None or wanted.tls
-    try:
-        tls = tls_context(ca_file) if has_tls else None
-    except OSError as error:
-        words = error.strerror or str(error)
-        raise UsageError(f"certificate {ca_file} cannot be read: {words}; correct --tls-ca") from error
-    address = address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
-    username = wanted.username if wishes.username is None else wishes.username
+    address = wished_address(wishes, settings)
+    username = wished_username(wishes, settings)
+    # Before signals are only noted: a prompt must be left by Ctrl-C.
+    password = password_for(username)
     path = ledger_path(db)
-    with PositionRepository.open(path, create_folder=db is None) as repository:
+    with stopping() as asked, opened(path, create=True, create_folder=db is None) as repository:
         keeper = PositionKeeper(
             repository,
             mode_rules=dict(settings.accounts),
             instrument_rules=settings.instruments,
             username=username,
-            password=_password(username),
+            password=password,
             accounts=wishes.accounts,
             server=str(address),
             history_days=wishes.history_days or wanted.history_days,
@@ -142,15 +128,70 @@ def session(
         follower = Follower(
             keeper=keeper,
             address=address,
-            publish=publish,
-            should_stop=stop_asked(),
+            publish=publish if announcer is None else _counting(publish, announcer, repository),
+            should_stop=lambda: bool(asked()),
             once=wishes.once,
             timeout_s=wishes.timeout_s,
             capture=wishes.capture,
-            encodings=_manners(wishes.encoding or wanted.encoding),
+            secret=password,
+            encodings=manners(wishes.encoding or wanted.encoding),
         )
-        with following(keeper), signals_restored():
-            yield follower, keeper
+        if announcer is not None:
+            announcer.hide(password)
+        try:
+            with following(keeper):
+                yield follower, keeper
+        finally:
+            if announcer is not None:
+                announcer.settle(asked())
+                # A ledger that has failed has been spoken of, and is no reason to hide why.
+                with suppress(LedgerError):
+                    _keep_tallies(repository, announcer)
+
+
+def _counting(
+    publish: Callable[[list[Update]], None], announcer: Announcer, repository: PositionRepository
+) -> Callable[[list[Update]], None]:
+    """Return what publishes and, now and then, keeps how those fare who are told."""
+    kept: dict[str, dict[str, Any]] = {}
+    due_at = time.monotonic()
+
+    def publish_and_keep(updates: list[Update]) -> None:
+        nonlocal kept, due_at
+        publish(updates)
+        if time.monotonic() >= due_at and (tallies := announcer.tallies()) != kept:
+            kept, due_at = tallies, time.monotonic() + _KEEP_TALLIES_S
+            _keep_tallies(repository, announcer)
+
+    return publish_and_keep
+
+
+def _keep_tallies(repository: PositionRepository, announcer: Announcer) -> None:
+    tallies = announcer.tallies()
+    if not tallies and not repository.preference(NOTIFIERS):
+        return
+    with repository.transaction():
+        repository.set_preference(NOTIFIERS, json.dumps({"at": utc_now().isoformat(), "notifiers": tallies}))
+
+
+def wished_address(wishes: Wishes, settings: Settings) -> Address:
+    """Return where to connect: the command line's word, else the settings', with TLS if either says so."""
+    from dtcpos.client import Address, address_of, tls_context
+
+    wanted = settings.server
+    ca_file = wishes.tls_ca or (Path(wanted.tls_ca) if wanted.tls_ca else None)
+    has_tls = wishes.tls or ca_file is not None or wanted.tls
+    try:
+        tls = tls_context(ca_file) if has_tls else None
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise UsageError(f"certificate {ca_file} cannot be read: {words}; correct --tls-ca") from error
+    return address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
+
+
+def wished_username(wishes: Wishes, settings: Settings) -> str:
+    """Return the name to log on with, empty for none."""
+    return settings.server.username if wishes.username is None else wishes.username
 
 
 def _feed(wishes: Sequence[str]) -> Feed | None:
@@ -170,7 +211,8 @@ def _feed(wishes: Sequence[str]) -> Feed | None:
     return feed_of(paths, clock=time.time)
 
 
-def _manners(word: str) -> list[tuple[Encoding, bool]]:
+def manners(word: str) -> list[tuple[Encoding, bool]]:
+    """Return the encodings to try in turn for a word of --encoding, each with whether to ask for it."""
     from dtcpos.dtc import Encoding
 
     if word == "auto":
@@ -181,36 +223,14 @@ def _manners(word: str) -> list[tuple[Encoding, bool]]:
     return [(encoding, True), (encoding, False)]
 
 
-def _password(username: str) -> str:
+def password_for(username: str) -> str:
+    """Return the password from DTCPOS_PASSWORD, else from a prompt; UsageError where there is nobody to ask."""
     password = os.environ.get("DTCPOS_PASSWORD", "")
     if username and not password:
         if not sys.stdin.isatty():
             raise UsageError(f"no password for {username!r}: set DTCPOS_PASSWORD, or run on a terminal to be asked")
         password = str(typer.prompt("Password", hide_input=True, err=True))
     return password
-
-
-@contextmanager
-def signals_restored() -> Iterator[None]:
-    """Give Ctrl-C and a polite kill back their meaning after a session, so that a prompt can be left."""
-    stops = (signal.SIGINT, signal.SIGTERM)
-    try:
-        yield
-    finally:
-        for stop in stops:
-            signal.signal(stop, signal.default_int_handler if stop is signal.SIGINT else signal.SIG_DFL)
-
-
-def stop_asked() -> Callable[[], bool]:
-    """Return a question that becomes true once Ctrl-C or a polite kill has come."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, note)
-    return lambda: bool(asked)
 
 
 def printer(*, as_json: bool) -> Callable[[list[Update]], None]:

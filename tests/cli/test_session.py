@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from datetime import timedelta
 
-from dtcpos.cli.session import signals_restored, stop_asked
 from dtcpos.model import Link
 from tests.cli.conftest import NOW, Shell
-
-
-def test_after_a_session_ctrl_c_means_what_it_always_meant() -> None:
-    """U4: a prompt can be left."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    try:
-        with signals_restored():
-            is_asked = stop_asked()
-            signal.raise_signal(signal.SIGINT)
-            assert is_asked()
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGTERM, before[1])
 
 
 def test_a_process_that_was_killed_took_its_link_with_it(shell: Shell) -> None:

@@ -1,16 +1,15 @@
-"""`dtcpos status` and `dtcpos recipes`: for those who run dtcpos unattended."""
+"""`dtcpos status`: for those who run dtcpos unattended."""
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from dtcpos.cli.recipes import RECIPES
 from tests.cli.conftest import LIVE_MNQ, NOW, Shell
 
 
@@ -115,25 +114,66 @@ def test_prometheus(shell: Shell, tmp_path: Path) -> None:
     assert all(re.fullmatch(r'dtcpos_[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.]+', line) for line in samples)
 
 
+TOLD = {
+    "name": "the webhook https://h",
+    "delivered": 5,
+    "failed": 2,
+    "dropped": 1,
+    "waiting": 0,
+    "last_failure": "HTTP 500",
+}
+
+
+def test_how_those_fare_who_are_told(calm: Shell, tmp_path: Path) -> None:
+    """Deliveries, failures and drops of the last `connect`, in every form; they alone change no exit code."""
+    assert "notified" not in calm("status").out
+    assert calm("status", "--json").json["notifiers"] == {}
+    with calm.writer as writer, writer.transaction():
+        writer.set_preference("notifiers", json.dumps({"at": "", "notifiers": {"webhook": TOLD}}))
+    line = "notified   the webhook https://h: 5 delivered, 2 failed, 1 dropped (HTTP 500)"
+    assert calm("status").out.splitlines()[-1] == line
+    assert calm("status", "--json").json["notifiers"]["webhook"]["failed"] == 2
+    assert calm("status", "--nagios").out.endswith(" undelivered=3\n")
+    path = tmp_path / "dtcpos.prom"
+    calm("status", "--prometheus", str(path))
+    text = path.read_text(encoding="utf-8")
+    assert '# TYPE dtcpos_notify_failed_total counter\ndtcpos_notify_failed_total{to="webhook"} 2\n' in text
+
+
+@pytest.mark.parametrize("kept", ["", "x", "[]", "{}", '{"notifiers": 5}', '{"notifiers": {"a": {}}}'])
+def test_what_another_version_kept_is_no_fault(calm: Shell, kept: str) -> None:
+    """Status says what it can."""
+    with calm.writer as writer, writer.transaction():
+        writer.set_preference("notifiers", kept)
+    assert calm("status", "--json").json["notifiers"] == {}
+
+
+def test_counts_and_ages_are_in_every_form(calm: Shell, tmp_path: Path) -> None:
+    """The age of the last byte, how many accounts were compared whole, how many breaks."""
+    silent(calm, 4)
+    found = calm("status", "--json").json
+    assert (found["silent_s"], found["accounts"], found["synced"], found["breaks"]) == (4, 2, 2, 0)
+    path = tmp_path / "dtcpos.prom"
+    calm("status", "--prometheus", str(path))
+    text = path.read_text(encoding="utf-8")
+    for sample in ('link_silent_seconds{server="127.0.0.1:11099"} 4', "accounts 2", "accounts_synced 2", "breaks 0"):
+        assert f"dtcpos_{sample}\n" in text
+    names = re.findall(r"^(dtcpos_[a-z_]+)", text, re.MULTILINE)
+    for name in names:
+        assert f"# HELP {name} " in text
+        assert re.search(rf"^# TYPE {name} (gauge|counter)$", text, re.MULTILINE)
+
+
+def test_labels_are_escaped(calm: Shell, tmp_path: Path) -> None:
+    """A server may be called anything; a collector reads it all the same."""
+    with calm.writer as writer:
+        (link,) = writer.links()
+        writer.put_link(evolve(link, server='a"b\\c\nd'))
+    path = tmp_path / "dtcpos.prom"
+    calm("status", "--prometheus", str(path))
+    assert 'dtcpos_link_up{server="a\\"b\\\\c\\nd"} 1\n' in path.read_text(encoding="utf-8")
+
+
 def test_one_form_at_a_time(shell: Shell) -> None:
     """U4: the remedy is named."""
     assert "choose one" in shell("status", "--json", "--nagios", code=2).err
-
-
-def test_recipes_are_listed_and_printed(shell: Shell) -> None:
-    """Every recipe there is, and each says how to use it."""
-    assert [line.split()[0] for line in shell("recipes").out.splitlines()] == list(RECIPES)
-    for name in RECIPES:
-        assert shell("recipes", name).out.startswith("# ")
-    assert "known are systemd, windows, cron" in shell("recipes", "launchd", code=2).err
-
-
-def test_what_the_recipes_export_can_be_exported(shell: Shell, tmp_path: Path) -> None:
-    """A recipe that is refused at five past five helps nobody."""
-    folder = tmp_path / "exports"
-    folder.mkdir()
-    lines = [line for line in shell("recipes", "cron").out.splitlines() if "dtcpos export" in line]
-    assert len(lines) == 4
-    for line in lines:
-        shell(*(word.replace("$HOME", str(tmp_path)) for word in shlex.split(line)[6:]))
-    assert {path.name for path in folder.iterdir()} == {"tradenote-2026-11-20.csv"}
