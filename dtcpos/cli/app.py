@@ -43,6 +43,7 @@ COMMANDS = {
     "rebuild": "dtcpos.cli.rebuild",
     "simulate": "dtcpos.cli.simulate",
     "decode": "dtcpos.cli.decode",
+    "doctor": "dtcpos.cli.doctor",
     "recipes": "dtcpos.cli.recipes",
     "config": "dtcpos.cli.config",
 }

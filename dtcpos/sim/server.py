@@ -28,6 +28,8 @@ HOST = "127.0.0.1"
 _CHUNK_OCTETS = 256 * 1024
 # A client that does not read holds the script up rather than filling the memory.
 _UNSENT_OCTETS_MAX = 8 * 1024 * 1024
+# An answer may be thousands of times as long as its request.
+_REQUESTS_OCTETS = 256
 # So many steps between two looks at the sockets: a burst must not keep an answer waiting.
 _STEPS_MAX = 256
 # How long a closed line waits for the client to take what was sent; a line just closed may lose its last words.
@@ -216,6 +218,7 @@ class _Line:
         self._client = client
         self._selector = selector
         self._unsent = bytearray()
+        self._unread = bytearray()
         self._mask = selectors.EVENT_READ
         self._over_at: float | None = None
         self._is_shut = False
@@ -228,6 +231,9 @@ class _Line:
 
     def deadline(self) -> float | None:
         """Return when `advance` wants to be called next."""
+        if self._unread and not self._is_full and not self.is_over:
+            # At once, but after the others have had their turn.
+            return 0.0
         return self.session.line_deadline() if self._over_at is None else self._over_at
 
     def attend(self, events: int, now: float) -> None:
@@ -242,6 +248,7 @@ class _Line:
             return
         self.session.beat(now)
         self._unsent += self.session.data_to_send()
+        self._take(now)
         self._flush()
         if not self.session.closed:
             return
@@ -271,10 +278,23 @@ class _Line:
             return
         except OSError:
             received = b""
-        self.session.receive_data(received, now)
+        self._unread += received
+        self._take(now)
         if not received:
             self.session.receive_data(b"", now)
             self.close()
+
+    def _take(self, now: float) -> None:
+        """Answer what was read, a few requests at a time; who does not read his answers has to wait for more."""
+        while self._unread and not self._is_full:
+            received = bytes(self._unread[:_REQUESTS_OCTETS])
+            del self._unread[:_REQUESTS_OCTETS]
+            self.session.receive_data(received, now)
+            self._unsent += self.session.data_to_send()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._unsent) > _UNSENT_OCTETS_MAX
 
     def _flush(self) -> None:
         while self._unsent and not self.is_over:
@@ -288,7 +308,7 @@ class _Line:
                 self.close()
                 return
             del self._unsent[:sent]
-        mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        mask = (0 if self._is_full else selectors.EVENT_READ) | (selectors.EVENT_WRITE if self._unsent else 0)
         if not self.is_over and mask != self._mask:
             self._mask = mask
             self._selector.modify(self._client, mask, self)

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeVar
 
 from dtcpos.errors import UsageError
+from dtcpos.exact import is_plain
 from dtcpos.model import Side
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Words:
             number = Decimal(word)
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite():
+        if not is_plain(number):
             self.fail(f"{word!r} is no {what}", "write a decimal number such as 5050.25")
         return number
 

@@ -86,6 +86,59 @@ def test_standard_input_and_files_that_are_not_there(shell: Shell, tmp_path: Pat
     assert shell("decode", captured(tmp_path)).out == ""
 
 
+SECRET_UPDATE = OrderUpdate(
+    Symbol="MESZ26-CME", TradeAccount="ACME-7001", ServerOrderID="OR777", InfoText="for ACME-7001"
+)
+
+
+@pytest.mark.parametrize("encoding", list(Encoding), ids=lambda encoding: encoding.word)
+def test_anonymised_lines_and_files(shell: Shell, tmp_path: Path, encoding: Encoding) -> None:
+    """The same pseudonyms on the screen and in a capture of the same encoding; what was replaced is counted."""
+    path = captured(tmp_path, encode(SECRET_UPDATE, encoding), encode(Heartbeat(), encoding))
+    safe = tmp_path / "safe.bin"
+    words = ("--anonymise", "--encoding", encoding.word)
+    lines = shell("decode", path, *words)
+    ran = shell("decode", path, *words, "--output", str(safe))
+    assert ran.out == ""
+    assert ran.err == lines.err == "dtcpos: 2 messages; replaced: 1 account, 1 order, 1 text\n"
+    fields = objects(lines.out)[0]["fields"]
+    assert (fields["TradeAccount"], fields["ServerOrderID"], fields["InfoText"]) == (
+        "ACCOUNT-1",
+        "ORDER-1",
+        "TEXT-1 ACCOUNT-1",
+    )
+    again = objects(shell("decode", str(safe), "--encoding", encoding.word).out)
+    assert [row["fields"] for row in again] == [row["fields"] for row in objects(lines.out)]
+    assert b"7001" not in safe.read_bytes()
+
+
+def test_anonymised_standard_input(shell: Shell) -> None:
+    """A pipe is read to its end before the first line: who is who is known there; both spellings are understood."""
+    octets = encode(SECRET_UPDATE, Encoding.BINARY)
+    assert objects(shell("decode", "-", "--anonymize", stdin=octets).out)[0]["fields"]["TradeAccount"] == "ACCOUNT-1"
+
+
+def test_what_is_not_known_is_counted(shell: Shell, tmp_path: Path) -> None:
+    """Unknown messages go out blank, and it is said; so is what is left over at the end, with exit code 4."""
+    unknown = (12).to_bytes(2, "little") + (60000).to_bytes(2, "little") + b"ACME7001"
+    path = captured(tmp_path, unknown, encode(SECRET_UPDATE, Encoding.BINARY), b"\xd0\x02\x2d\x01ACME7001")
+    safe = tmp_path / "safe.bin"
+    ran = shell("decode", path, "--anonymise", "--output", str(safe), code=4)
+    first, second = ran.err.splitlines()
+    assert first == "dtcpos: 2 messages; replaced: 1 account, 1 order, 1 text; not known and blanked: 1 of type 60000"
+    assert second == "dtcpos: 12 bytes of an incomplete message are left over at offset 732"
+    assert b"7001" not in safe.read_bytes()
+    assert [row["type"] for row in objects(shell("decode", str(safe)).out)] == [60000, 301]
+
+
+def test_an_anonymised_capture_is_another_file(shell: Shell, tmp_path: Path) -> None:
+    """U4: the capture itself is not replaced, and --output alone is refused."""
+    path = captured(tmp_path, encode(SECRET_UPDATE, Encoding.BINARY))
+    assert "is the capture itself" in shell("decode", path, "--anonymise", "--output", path, code=2).err
+    assert "goes with --anonymise" in shell("decode", path, "--output", "x", code=2).err
+    assert Path(path).read_bytes() == encode(SECRET_UPDATE, Encoding.BINARY)
+
+
 def test_simulate_serves_a_script(tmp_path: Path) -> None:
     """The first line says where; a client is answered; SIGTERM ends it with 0."""
     script = tmp_path / "session.txt"
