@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dtcpos"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-PURE = ("errors", "model", "dtc", "translate", "booking")
+PURE = ("errors", "words", "model", "exact", "trust", "dtc", "translate", "booking")
 WORLDLY = {
     "asyncio", "cattrs", "getpass", "logging", "multiprocessing", "os", "platformdirs", "random", "rich", "secrets",
     "select", "selectors", "signal", "socket", "sqlite3", "sqlite_utils", "ssl", "subprocess", "threading", "time",
@@ -97,29 +97,75 @@ def test_only_the_client_and_the_simulator_touch_sockets(path: Path) -> None:
 
 
 def loaded_by(code: str) -> set[str]:
-    """The top names of the modules a fresh interpreter has after running some code."""
+    """The modules a fresh interpreter has after running some code."""
     shown = f"import sys\n{code}\nprint('loaded', *sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", shown], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     line = next(line for line in run.stdout.splitlines() if line.startswith("loaded "))
-    return {name.partition(".")[0] for name in line.split()[1:]}
+    return set(line.split()[1:])
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
 
 
 def test_importing_dtcpos_loads_neither_typer_nor_rich() -> None:
     """A GUI that embeds the keeper pays for no command line."""
-    assert not loaded_by("import dtcpos") & {"typer", "rich", "sqlite_utils", "pandas"}
+    assert not tops(loaded_by("import dtcpos")) & {"typer", "rich", "sqlite_utils", "pandas"}
 
 
-def test_positions_json_loads_only_what_it_needs(tmp_path: Path) -> None:
-    """F4: the listing scripts call most starts without rich, sqlite-utils, asyncio or cattrs."""
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
     path = tmp_path / "ledger.db"
     code = f"from dtcpos.store import PositionRepository\nPositionRepository.open({str(path)!r}).close()\n"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
-    loaded = loaded_by(
+    return path
+
+
+def loaded_by_command(path: Path, *words: str) -> set[str]:
+    """The modules a command has loaded when it has ended, its output no terminal."""
+    return loaded_by(
         "from dtcpos.cli import main\n"
-        f"sys.argv = ['dtcpos', 'positions', '--json', '--db', {str(path)!r}]\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"sys.argv = {['dtcpos', *words, '--db', str(path)]!r}\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert end.code in (None, 0, 3), end.code\n"
     )
-    unwanted = "rich sqlite_utils asyncio cattrs pandas socket tomllib typer zoneinfo"
-    assert not loaded & set(unwanted.split())
+
+
+def test_positions_json_loads_only_what_it_needs(blank: Path) -> None:
+    """F4: the listing scripts call most starts without Typer, without the nouns, and without what either needs."""
+    loaded = loaded_by_command(blank, "positions", "--json")
+    unwanted = (
+        "rich sqlite_utils asyncio attr attrs cattrs dataclasses fractions hashlib inspect logging pandas socket ssl "
+        "subprocess threading tomllib typer zoneinfo"
+    )
+    assert not tops(loaded) & set(unwanted.split())
+    ours = {name.removeprefix("dtcpos.") for name in loaded if name.startswith("dtcpos.")}
+    assert ours == set(
+        "_version cli cli.faults cli.jsonout cli.keys cli.places cli.quick errors exact store store.columns "
+        "store.connection store.glance store.running store.schema trust words".split()
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tail",
+        "tail --json",
+        "status --json",
+        "status",
+        "stats",
+        "stats --json",
+        "history --json",
+        "accounts --json",
+        "instruments --json",
+        "export trades",
+        "export fills --format json",
+        "positions",
+    ],
+)
+def test_what_only_reads_loads_nothing_that_writes_or_draws(blank: Path, words: str) -> None:
+    """F4: one-shot readers start without rich, sqlite-utils or asyncio, and without the protocol."""
+    loaded = loaded_by_command(blank, *words.split())
+    assert not tops(loaded) & set("rich sqlite_utils asyncio cattrs pandas socket ssl".split())
+    assert not {name for name in loaded if name.startswith(("dtcpos.dtc", "dtcpos.sim", "dtcpos.keep"))}

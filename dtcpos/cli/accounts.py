@@ -12,9 +12,10 @@ from dtcpos.cli.jsonout import write_array
 from dtcpos.cli.options import AsJson, Db, ledger_path, mode_word, utc_now
 from dtcpos.cli.render import Column, Table, moment, print_table
 from dtcpos.cli.shape import examples, new_app
+from dtcpos.cli.writing import opened
 from dtcpos.errors import UsageError
 from dtcpos.model import RULE_BY_HAND, JournalEntry
-from dtcpos.store import LedgerReader, PositionRepository
+from dtcpos.store import LedgerReader
 
 app = new_app()
 
@@ -86,7 +87,7 @@ def set_mode(
     """Put an account in another mode: its fills, positions and trades go with it, and the journal says so."""
     word = mode_word(mode)
     path = ledger_path(context.obj or db)
-    with PositionRepository.open(path, create=False) as repository, repository.transaction():
+    with opened(path) as repository, repository.transaction():
         known = repository.account(account)
         if known is None:
             raise UsageError(_unknown(account, [other.account for other in repository.accounts()]))

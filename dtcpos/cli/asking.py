@@ -13,12 +13,12 @@ from dtcpos.cli.corrections import decimal
 from dtcpos.cli.jsonout import plain
 from dtcpos.cli.places import utc_now
 from dtcpos.cli.render import break_text, held_text, place
+from dtcpos.cli.writing import opened
 from dtcpos.errors import UsageError
 from dtcpos.keeping.answers import Answer, answer_break
 from dtcpos.keeping.corrections import Corrections
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Break, Position
-from dtcpos.store import PositionRepository
 
 _SKIP = "skip"
 
@@ -38,7 +38,7 @@ def ask_about_breaks(path: Path, breaks: Sequence[Break], positions: Sequence[Po
         answer = Answer(word)
         price = _asked_price() if answer is Answer.CLOSE else None
         reason = _asked_reason()
-        with PositionRepository.open(path, create=False) as repository, repository.transaction():
+        with opened(path) as repository, repository.transaction():
             posting = Posting(repository)
             answer_break(repository, posting, found, answer, price=price, reason=reason, moment=utc_now())
             after = posting.positions.get(found.key, flat(found.key))
@@ -55,9 +55,9 @@ def ask_about_positions(path: Path, positions: Sequence[Position]) -> None:
         if _chosen(["keep", "close", _SKIP]) != "close":
             continue
         price, reason, now = _asked_price(), _asked_reason(), utc_now()
-        with PositionRepository.open(path, create=False) as repository, repository.transaction():
+        with opened(path) as repository, repository.transaction():
             done = Corrections(repository, now=now).close(
-                position.key.account, position.key.symbol, price=price, quantity=None, time=now, reason=reason
+                position.key.account, position.key.symbol, price=price, quantity=None, time=None, reason=reason
             )
         print(f"done: {place(position.key)} is now {_words(done.after)}; `dtcpos undo {done.entry_id}` takes it back")
 

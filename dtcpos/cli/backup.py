@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,8 @@ def backup(
 
 def _refuse(ledger: Path, target: Path, *, force: bool) -> None:
     own = [ledger, *(ledger.with_name(ledger.name + ending) for ending in _BESIDE)]
-    if any(target.resolve() == path.resolve() for path in own):
+    # Not Path.resolve, which fails where links go round in a circle.
+    if os.path.realpath(target) in map(os.path.realpath, own):
         raise UsageError(f"{target} belongs to the ledger itself; name another file")
     if target.is_dir():
         raise UsageError(f"{target} is a folder; name a file in it")

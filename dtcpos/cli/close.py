@@ -44,7 +44,7 @@ def close(
         raise UsageError("give either --price P or --no-price")
     at_price = None if price is None else decimal(price, "--price")
     lots = None if quantity is None else positive(quantity, "--quantity")
-    moment = when(time)
+    moment = None if time is None else when(time)
     correct(
         db,
         reason,

@@ -15,10 +15,12 @@ from dtcpos.cli.jsonout import dumps, plain
 from dtcpos.cli.keys import moved_position_json, trade_json
 from dtcpos.cli.places import ledger_path, parse_bound, utc_now
 from dtcpos.cli.render import held_text, place, profit
+from dtcpos.cli.writing import opened
 from dtcpos.errors import UsageError
+from dtcpos.exact import is_plain
 from dtcpos.model import Instrument
 from dtcpos.settings import TradingDay
-from dtcpos.store import ClosedTrade, PositionRepository
+from dtcpos.store import ClosedTrade
 
 if TYPE_CHECKING:
     from dtcpos.keeping.corrections import Correction, Corrections
@@ -41,7 +43,7 @@ def correct(
         raise UsageError("--reason is empty; say why, whoever reads the journal will want to know")
     path = ledger_path(db)
     done: Correction | None = None
-    with PositionRepository.open(path, create=False) as repository:
+    with opened(path) as repository:
         try:
             with repository.transaction():
                 done = work(Corrections(repository, now=utc_now()))
@@ -71,7 +73,7 @@ def decimal(text: str, what: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or abs(number) >= Decimal("1e15"):
+    if not is_plain(number):
         raise UsageError(f"{what} {text!r} is no number; write it with a dot, such as 5050.25")
     return number
 

@@ -12,7 +12,8 @@ from dtcpos.booking import standing
 from dtcpos.cli.keys import position_json
 from dtcpos.model import Break, Link, Status
 from dtcpos.settings import Settings
-from dtcpos.store import Holding, LedgerReader, Selection, is_running
+from dtcpos.store import Holding, LedgerReader, Selection
+from dtcpos.store.running import state_now
 
 
 class Standing(NamedTuple):
@@ -48,10 +49,8 @@ def standings(reader: LedgerReader, selection: Selection, settings: Settings, no
 
 
 def _as_it_is(link: Link) -> Link:
-    """Return the link, gone if its process is: one that was killed could not say so."""
-    if link.state in ("closed", "lost") or is_running(link.holder_pid):
-        return link
-    return evolve(link, state="gone")
+    state = state_now(link.state, link.holder_pid)
+    return link if state == link.state else evolve(link, state=state)
 
 
 def unheld_breaks(reader: LedgerReader, selection: Selection, found: Iterable[Standing]) -> list[Break]:

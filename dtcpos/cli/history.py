@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from dtcpos.cli.jsonout import write_array
 from dtcpos.cli.keys import journal_json
@@ -32,6 +35,7 @@ app = new_app()
     epilog=examples(
         "dtcpos history --account Sim1 --symbol MESZ26-CME",
         "dtcpos history --since today",
+        "dtcpos history --account Sim1 --symbol MESZ26-CME -n 20",
         "dtcpos history --json | jq 'map(select(.cause == \"late\"))'",
     )
 )
@@ -41,6 +45,9 @@ def history(
     symbol: SymbolFilter = None,
     since: Since = None,
     until: Until = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--last", metavar="COUNT", min=1, help="Only so many of the newest.")
+    ] = None,
     as_json: AsJson = False,
     db: Db = None,
     config: Config = None,
@@ -61,7 +68,7 @@ def history(
             trading_day=settings.trading_day,
             now=utc_now(),
         )
-        entries = reader.journal(selection)
+        entries = reader.journal(selection, last=count)
         if as_json:
             write_array(map(journal_json, entries), sys.stdout)
             return

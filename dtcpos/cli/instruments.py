@@ -15,9 +15,10 @@ from dtcpos.cli.jsonout import plain, write_array
 from dtcpos.cli.options import AsJson, Db, SymbolFilter, ledger_path, utc_now
 from dtcpos.cli.render import Column, Table, number, print_table
 from dtcpos.cli.shape import examples, new_app
+from dtcpos.cli.writing import opened
 from dtcpos.errors import UsageError
 from dtcpos.model import JournalEntry
-from dtcpos.store import LedgerReader, PositionRepository
+from dtcpos.store import LedgerReader
 
 app = new_app()
 
@@ -118,7 +119,7 @@ def set_instrument(
         raise UsageError("nothing to set; give --point-value, --tick, --commission or --multiplier")
     sources: dict[str, Any] = {f"{name}_source": USER for name in changes if name != "tick"}
     path = ledger_path(db or context.obj)
-    with PositionRepository.open(path, create=False) as repository, repository.transaction():
+    with opened(path) as repository, repository.transaction():
         now = utc_now()
         known = repository.instrument(symbol) or assumed(symbol, {})
         after = evolve(known, **changes, **sources)

@@ -6,15 +6,16 @@ money is None.
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dtcpos.booking import average_price, rounded_quotient, unrealized
-from dtcpos.booking.book import EXACT
-from dtcpos.model import Break, Fill, Instrument, JournalEntry, Position, Status
+from dtcpos.exact import EXACT, average_price, rounded_quotient, unrealized
+from dtcpos.words import Status
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from dtcpos.model import Break, Fill, Instrument, JournalEntry, Position
     from dtcpos.store import ClosedTrade, Holding
 
 COMMISSION_UNKNOWN = "commission_unknown"
@@ -29,7 +30,7 @@ POSITION_KEYS = tuple(
 FILL_KEYS = tuple(
     """
     id mode account symbol side quantity price time execution_id order_id source position_after booked_at reason
-    wire_price commission flags
+    wire_price commission flags cumulative_quantity place time_is_exact parent_order_id
     """.split()
 )
 TRADE_KEYS = tuple(
@@ -66,7 +67,7 @@ def position_json(holding: Holding, status: Status, reason: str, now: datetime) 
         "entry_poc": holding.entry_poc,
         "mark_price": mark.price if mark is not None else None,
         "mark_time": mark.time if mark is not None else None,
-        "mark_age_s": round((now - mark.time).total_seconds()) if mark is not None else None,
+        "mark_age_s": max(round((now - mark.time).total_seconds()), 0) if mark is not None else None,
         "unrealized_points": points,
         "unrealized_pnl": money_of(points, holding.instrument),
         "status": str(status),
@@ -133,6 +134,10 @@ def fill_json(fill: Fill, mode: str, instrument: Instrument | None) -> dict[str,
         "wire_price": fill.price,
         "commission": fill.commission,
         "flags": list(fill.flags),
+        "cumulative_quantity": fill.cumulative_quantity,
+        "place": fill.place,
+        "time_is_exact": fill.time_is_exact,
+        "parent_order_id": fill.parent_order_id,
     }
 
 

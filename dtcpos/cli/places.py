@@ -8,14 +8,27 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dtcpos.errors import SettingsError, UsageError
-from dtcpos.model import Mode
-from dtcpos.settings import Settings, TradingDay, read_settings
+from dtcpos.words import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dtcpos.model import Account
+    from dtcpos.settings import Settings, TradingDay
     from dtcpos.store import LedgerReader, Selection
+
+
+class KnowsAccounts(Protocol):
+    """What the mode and account meant are found with: a reader of any kind."""
+
+    def preference(self, key: str) -> str | None:
+        """Return what was stored under the key."""
+
+    def accounts(self) -> Iterable[Account]:
+        """Return every account."""
 
 
 def utc_now() -> datetime:
@@ -42,16 +55,24 @@ def settings_path(config: Path | None) -> Path:
     return user_config_path("dtcpos", appauthor=False) / "settings.toml"
 
 
-def load_settings(config: Path | None) -> Settings:
-    """Read the settings; a file that was named must exist, the platform's own need not."""
+def settings_file(config: Path | None) -> Path | None:
+    """Return the settings file to read, None where there is none; one that was named must exist."""
     path = settings_path(config)
     if config is None and not path.exists():
-        return Settings()
+        return None
     if str(path) in ("", ".", os.devnull):
-        return Settings()
+        return None
     if not path.exists():
         raise SettingsError(f"settings {path} do not exist; correct --config or DTCPOS_CONFIG")
-    return read_settings(path)
+    return path
+
+
+def load_settings(config: Path | None) -> Settings:
+    """Read the settings; a file that was named must exist, the platform's own need not."""
+    from dtcpos.settings import Settings, read_settings
+
+    path = settings_file(config)
+    return Settings() if path is None else read_settings(path)
 
 
 def mode_word(text: str) -> str:
@@ -81,13 +102,7 @@ def select(
     """
     from dtcpos.store import Selection
 
-    modes: tuple[str, ...] | None = None
-    if mode is None and follow_view:
-        mode = reader.preference("view") or None
-        if mode is not None and account is None:
-            account = reader.preference("view_account") or None
-    if mode is not None and mode.strip().upper() != "ALL":
-        modes = (known_mode(reader, mode),)
+    modes, account = modes_and_account(reader, mode, account, follow_view=follow_view)
     return Selection(
         modes=modes,
         account=account,
@@ -97,7 +112,20 @@ def select(
     )
 
 
-def known_mode(reader: LedgerReader, text: str) -> str:
+def modes_and_account(
+    reader: KnowsAccounts, mode: str | None, account: str | None, *, follow_view: bool = True
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """Return the modes and the account that are selected, None for all of them. Raises `UsageError`."""
+    if mode is None and follow_view:
+        mode = reader.preference("view") or None
+        if mode is not None and account is None:
+            account = reader.preference("view_account") or None
+    if mode is None or mode.strip().upper() == "ALL":
+        return None, account
+    return (known_mode(reader, mode),), account
+
+
+def known_mode(reader: KnowsAccounts, text: str) -> str:
     """Return the mode meant by `text`. Raises `UsageError` where it is none of the ledger's."""
     word = mode_word(text)
     if word not in Mode.__members__:

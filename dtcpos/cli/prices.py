@@ -27,6 +27,7 @@ _FRACTIONS = {
     356: (256, 1, 3),
 }
 _DECIMALS_MAX = 9
+_PRICE_MAX = Decimal("1e15")
 
 
 def price_text(price: Decimal | None, instrument: Instrument | None) -> str:
@@ -34,6 +35,9 @@ def price_text(price: Decimal | None, instrument: Instrument | None) -> str:
     if price is None:
         return "-"
     form = None if instrument is None else instrument.price_format
+    if abs(price) >= _PRICE_MAX:
+        # A multiplier can make it more than the arithmetic below keeps exact; nobody reads it as a price either.
+        return plain(price)
     if form in _FRACTIONS:
         return _fraction(price, *_FRACTIONS[form]) or plain(price)
     if form is None or not 0 <= form <= _DECIMALS_MAX:

@@ -9,6 +9,7 @@ import typer
 
 from dtcpos.cli.jsonout import write_array
 from dtcpos.cli.options import AsJson, Db, ledger_path, utc_now
+from dtcpos.cli.progress import telling
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.verify import difference_json
 from dtcpos.errors import AttentionNeeded
@@ -34,8 +35,8 @@ def rebuild(
     path, now = ledger_path(db), utc_now()
     lock = WriterLock(path)
     lock.acquire(now.timestamp())
-    with lock, PositionRepository.open(path, create=False) as repository:
-        done = make_again(repository, now=now, dry_run=dry_run)
+    with lock, PositionRepository.open(path, create=False) as repository, telling() as progress:
+        done = make_again(repository, now=now, dry_run=dry_run, progress=progress)
     if as_json:
         write_array(map(difference_json, (*done.mended, *done.left)), sys.stdout)
     else:

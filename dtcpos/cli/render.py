@@ -11,15 +11,17 @@ import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import IO
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from dtcpos.cli.jsonout import plain
 from dtcpos.model import Break, PositionKey, Status
 
 _GAP = "  "
+# The product of a price and a quantity has more digits than the default context lets a number be rounded to.
+WIDE = Context(prec=200, rounding=ROUND_HALF_EVEN)
 _WIDTH_DEFAULT = 80
 # Both letters and ground are named, because nobody knows whether a terminal is light or dark: yellow on white, or dark
 # blue on black, would not be read.
@@ -49,9 +51,17 @@ class Table:
     groups: Sequence[Sequence[Sequence[str]]]
 
 
+def printable(text: str) -> str:
+    """Return a text in which every character is shown: a server's words must not move the cursor or forge a line."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def print_table(table: Table, out: IO[str] | None = None) -> None:
     """Print a table as wide as there is room for."""
     out = out or sys.stdout
+    table = evolve(table, groups=[[list(map(printable, row)) for row in group] for group in table.groups])
     if is_terminal(out):
         _draw(fitted(table, _room(), gap=3), out)
     else:
@@ -131,7 +141,7 @@ def money(value: Decimal | None, *, signed: bool = True) -> str:
     """Write an amount with two decimals, a dash where there is none."""
     if value is None:
         return "-"
-    cents = value.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+    cents = value.quantize(Decimal("0.01"), context=WIDE)
     if not cents:
         return "0.00"
     return f"{cents:+,.2f}" if signed else f"{cents:,.2f}"

@@ -11,8 +11,9 @@ from dtcpos.cli.options import Config, Db, known_mode, ledger_path, load_setting
 from dtcpos.cli.render import print_table
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.cli.standings import notes_of, standings, summary, table_of, unheld_breaks
+from dtcpos.cli.writing import opened
 from dtcpos.errors import UsageError
-from dtcpos.store import LedgerReader, PositionRepository, Selection
+from dtcpos.store import LedgerReader, Selection
 
 app = new_app()
 
@@ -35,7 +36,7 @@ def switch(
         everything = standings(reader, Selection(), settings, utc_now())
         selection = Selection(modes=(view,) if view else None, account=account)
         unheld = unheld_breaks(reader, selection, everything)
-    with PositionRepository.open(path, create=False) as repository, repository.transaction():
+    with opened(path) as repository, repository.transaction():
         repository.set_preference("view", view)
         repository.set_preference("view_account", account or "")
     shown = [

@@ -8,7 +8,7 @@ from dtcpos.booking import average_price
 from dtcpos.cli.jsonout import plain
 from dtcpos.cli.keys import break_json, display_price, fill_json, moved_position_json, trade_json
 from dtcpos.cli.prices import price_text
-from dtcpos.cli.render import break_text, clock, held_text, place, profit
+from dtcpos.cli.render import break_text, clock, held_text, place, printable, profit
 from dtcpos.store import ClosedTrade
 from dtcpos.updates import (
     AlertUpdate,
@@ -66,7 +66,13 @@ def update_json(update: Update) -> dict[str, Any]:
 
 
 def render_update(update: Update) -> str:
-    """Return an update as the line `connect` prints for people."""
+    """Return an update as the line `connect` prints for people; what was not compared is told below it."""
+    line = printable(_line_of(update))
+    below = update.unfinished if isinstance(update, SyncedUpdate) else ()
+    return line + "".join(f"\n          not compared: {printable(reason)}" for reason in below)
+
+
+def _line_of(update: Update) -> str:
     match update:
         case SessionUpdate():
             parts = (update.state, update.server, update.encoding, update.reason)
@@ -82,11 +88,10 @@ def render_update(update: Update) -> str:
         case AlertUpdate():
             return f"alert     {f'{place(update.key)}: ' if update.key else ''}{update.text}"
         case SyncedUpdate():
-            line = (
+            return (
                 f"synced    {_many(update.accounts, 'account')}, {_many(update.backfilled, 'missed fill')} booked, "
                 f"{_many(update.breaks, 'break')}"
             )
-            return line + "".join(f"\n          not compared: {reason}" for reason in update.unfinished)
 
 
 def _fill_line(update: FillUpdate) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtcpos.cli.jsonout import write_array
 from dtcpos.cli.options import AsJson, Db, ledger_path
+from dtcpos.cli.progress import telling
 from dtcpos.cli.shape import examples, new_app
 from dtcpos.errors import AttentionNeeded, LedgerCorrupt
 
@@ -50,7 +51,7 @@ def verify(as_json: AsJson = False, db: Db = None) -> None:
 
 
 def differences(path: Path) -> Iterator[Difference]:
-    """Yield what differs, showing on a terminal how far the proof has come.
+    """Yield what differs, telling how far the proof has come.
 
     A ledger too damaged to be opened differs; a file that is none is refused, as everywhere.
     """
@@ -65,21 +66,8 @@ def differences(path: Path) -> Iterator[Difference]:
             raise
         yield Difference(kind="file", text=f"file: {error}")
         return
-    with reader:
-        yield from prove(reader, progress())
-
-
-def progress() -> Callable[[int, int], None] | None:
-    """Return what shows the progress on standard error, None where that is no terminal."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, of: int) -> None:
-        # Wide enough to erase the number before it.
-        end = "\r\x1b[K" if done + 1 == of else "\r"
-        print(f"\r\x1b[K{done + 1} of {of} keys", end=end, file=sys.stderr, flush=True)
-
-    return show
+    with reader, telling() as progress:
+        yield from prove(reader, progress)
 
 
 def difference_json(difference: Difference) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from dtcpos.booking.book import EXACT
 from dtcpos.cli.follow import changes
 from dtcpos.cli.held import Standing, standings, unheld_breaks
 from dtcpos.cli.places import utc_now
 from dtcpos.cli.prices import price_text
 from dtcpos.cli.render import STATUS_STYLES, Table, age, as_text, fitted, is_terminal, moment, number
 from dtcpos.cli.standings import notes_of, table_of
+from dtcpos.exact import EXACT
 from dtcpos.model import Break, Instrument, Link, Status
 from dtcpos.settings import Settings
 from dtcpos.store import LedgerReader, Selection

@@ -109,9 +109,8 @@ def record(repository: PositionRepository, key: PositionKey, fills: list[Fill]) 
 
 
 def _with_id(item: Fill, fill_id: int) -> Fill:
-    from attrs import evolve
 
-    return evolve(item, id=fill_id)
+    return item._replace(id=fill_id)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dtcpos.cli.verify import progress
+from dtcpos.cli.progress import telling
 from dtcpos.model import JournalEntry
 from dtcpos.store import PositionRepository, WriterLock
 from tests.cli.conftest import LIVE_MES, MES, NOW, Shell, fill
@@ -129,17 +129,24 @@ class _Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_for_terminals_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """U4: the count is erased again; a pipe gets none."""
+def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """U4: a line drawn again, not at every step, and erased at the end."""
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    show = progress()
-    assert show is not None
-    show(0, 2)
-    show(1, 2)
-    assert terminal.getvalue().endswith("2 of 2 keys\r\x1b[K")
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert progress() is None
+    with telling(iter([0.0, 0.0, 0.05, 0.2]).__next__) as progress:
+        for step in (("pages", 0, 0), ("keys", 1, 2000), ("keys", 2, 2000)):
+            progress(*step)
+    assert terminal.getvalue() == "\r\x1b[Kpages\r\x1b[Kkeys: 2 of 2,000\r\x1b[K"
+
+
+def test_progress_in_a_log_is_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """U4: nothing at all of short work, and a line every quarter of a minute of long work."""
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    with telling(iter([0.0, 1.0, 16.0, 17.0, 40.0]).__next__) as progress:
+        for step in (("pages", 0, 0), ("checksums of fill", 4096, 0), ("keys", 1, 2), ("orders", 0, 0)):
+            progress(*step)
+    assert log.getvalue() == "dtcpos: checksums of fill: 4,096\ndtcpos: orders\n"
 
 
 @pytest.mark.parametrize(("offset", "bit"), [(0, 4), (20, 4), (47, 1), (100, 4), (110, 4), (2040, 4)])

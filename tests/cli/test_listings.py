@@ -41,6 +41,10 @@ def test_tail_json_has_the_fixed_keys(shell: Shell) -> None:
         "wire_price": Decimal("5050.25"),
         "commission": Decimal("0.62"),
         "flags": [],
+        "cumulative_quantity": None,
+        "place": None,
+        "time_is_exact": True,
+        "parent_order_id": "",
     }
 
 
@@ -168,3 +172,21 @@ def test_today_follows_the_trading_day_of_the_settings(shell: Shell, start: str)
     settings.write_text(f'[trading_day]\ntimezone = "UTC"\nstart = "{start}"', encoding="utf-8")
     expected = [] if start == "15:30" else [1, 2, 3, 4, 5]
     assert [row["id"] for row in shell("tail", "--since", "today", "--json").json] == expected
+
+
+def test_ctrl_c_in_the_middle_of_a_fill_ends_tail_cleanly(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends `tail -f` with 0 whatever it is doing, not only while it waits."""
+
+    def pressed(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dtcpos.cli.tail._line", pressed)
+    assert shell("tail", "-f").out == ""
+
+
+def test_history_can_be_of_the_newest_only(shell: Shell) -> None:
+    """F4: the last entries of a key, oldest first, without reading the others."""
+    everything = shell("history", "--symbol", MES, "--json").json
+    assert len(everything) > 2
+    assert shell("history", "--symbol", MES, "-n", "2", "--json").json == everything[-2:]
+    shell("history", "-n", "0", code=2)

@@ -176,7 +176,7 @@ def test_pairing(earned: Shell) -> None:
         assert position.signed_quantity == 2
         last = [fill(SIM_MES, "+1 @ 5060", minute=20), fill(SIM_MES, "-1 @ 5061", minute=21)]
         first_id = writer.next_fill_id()
-        numbered = [evolve(item, id=first_id + place) for place, item in enumerate(last)]
+        numbered = [item._replace(id=first_id + place) for place, item in enumerate(last)]
         writer.add_fills(numbered)
         from dtcpos.booking import replay
 
@@ -227,7 +227,7 @@ def test_a_terminal_gets_a_sparkline_and_bars(earned: Shell, monkeypatch: pytest
     monkeypatch.setenv("COLUMNS", "100")
     with earned.writer as writer, writer.transaction():
         late = [fill(SIM_MES, "+1 @ 5050", minute=30), fill(SIM_MES, "-1 @ 5047.75", minute=31)]
-        record(writer, SIM_MES, [evolve(item, time=item.time + timedelta(days=1)) for item in late])
+        record(writer, SIM_MES, [item._replace(time=item.time + timedelta(days=1)) for item in late])
     with ExitReader.open(earned.path) as reader:
         (block,) = performance(reader, Selection(modes=("SIM",)), trading_day=TradingDay())
     out = Terminal()

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from dtcpos.booking import book, flat
 from dtcpos.cli.jsonout import dumps
@@ -26,9 +25,9 @@ from dtcpos.updates import (
 from tests.cli.conftest import LIVE_MES, SIM_MES, fill
 
 MES = Instrument(symbol=SIM_MES.symbol, point_value=Decimal(5), currency="USD")
-ENTRY = evolve(fill(SIM_MES, "+2 @ 5050.25", minute=1), id=7)
+ENTRY = fill(SIM_MES, "+2 @ 5050.25", minute=1)._replace(id=7)
 HELD = book(flat(SIM_MES), ENTRY)
-EXIT = evolve(fill(SIM_MES, "-2 @ 5052.5", minute=2), id=8)
+EXIT = fill(SIM_MES, "-2 @ 5052.5", minute=2)._replace(id=8)
 CLOSED = book(HELD.after, EXIT)
 FOUND = Break(
     key=PositionKey("LIVE", "120005", "MNQZ26-CME"),
