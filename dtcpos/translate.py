@@ -155,6 +155,22 @@ _execution = raw_reader(
     "ServerOrderID",
     "ParentServerOrderID",
 )
+_order = raw_reader(
+    OrderUpdate,
+    "NoOrders",
+    "TradeAccount",
+    "Symbol",
+    "ServerOrderID",
+    "BuySell",
+    "OrderType",
+    "OrderStatus",
+    "Price1",
+    "Price2",
+    "OrderQuantity",
+    "FilledQuantity",
+    "ParentServerOrderID",
+    "OCOLinkedOrderServerOrderID",
+)
 # The names that come again with every message: a hit costs a third of reading the text.
 _name = lru_cache(maxsize=4096)(text_of_raw)
 
@@ -283,24 +299,29 @@ def reported_of(update: PositionUpdate, *, account: str = "") -> ReportedPositio
 
 def order_of(update: OrderUpdate, *, received_at: datetime) -> WorkingOrder | None:
     """Return the order an update speaks of, None where it names no server order (rejections may not)."""
-    if update.NoOrders or not update.ServerOrderID:
+    (
+        has_none, account, symbol, order_id, buy_sell, order_type, status, price1, price2, ordered, filled, parent,
+        linked,
+    ) = _order(update)  # fmt: skip
+    order_id = text_of_raw(order_id)
+    if has_none or not order_id:
         return None
-    texts = (update.ServerOrderID, update.Symbol, update.TradeAccount, update.ParentServerOrderID)
-    if sum(map(len, texts)) + len(update.OCOLinkedOrderServerOrderID) > TEXT_LENGTH_MAX:
+    account, symbol, parent, linked = _name(account), _name(symbol), _name(parent), _name(linked)
+    if len(order_id) + len(symbol) + len(account) + len(parent) + len(linked) > TEXT_LENGTH_MAX:
         return None
     return WorkingOrder(
-        account=update.TradeAccount,
-        symbol=update.Symbol,
-        order_id=update.ServerOrderID,
-        side=_SIDES.get(update.BuySell),
-        order_type=update.OrderType,
-        status=update.OrderStatus,
-        price1=_number(update.Price1),
-        price2=_number(update.Price2),
-        quantity=_number(update.OrderQuantity),
-        filled_quantity=_number(update.FilledQuantity),
-        parent_order_id=update.ParentServerOrderID,
-        oco_order_id=update.OCOLinkedOrderServerOrderID,
+        account=account,
+        symbol=symbol,
+        order_id=order_id,
+        side=_SIDES.get(buy_sell),
+        order_type=order_type,
+        status=status,
+        price1=decimal_of(price1),
+        price2=decimal_of(price2),
+        quantity=decimal_of(ordered),
+        filled_quantity=decimal_of(filled),
+        parent_order_id=parent,
+        oco_order_id=linked,
         updated_at=received_at,
     )
 

@@ -139,6 +139,10 @@ class Connection:
         """Yield events until more bytes are needed; raises as `next_event` does."""
         while True:
             yield from self._plain_messages()
+            if not self._is_eof and self._closing is None and self._error is None and not len(self._frames):
+                # Nothing of a further message is there: what most reads end with.
+                self._incomplete_since = None
+                return
             event = self.next_event()
             if isinstance(event, NeedData):
                 return

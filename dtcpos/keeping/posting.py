@@ -14,19 +14,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import islice, takewhile
+from decimal import Decimal
+from itertools import islice
 
-from attrs import frozen
-
-from dtcpos.booking import Booking, arranged, assumed, flat, fold, replay, ruled, whole_second, within_second
+from dtcpos.booking import Booking, assumed, flat, fold, replay, ruled
 from dtcpos.booking.excursions import same_booking, same_trade, too_narrow, widest
 from dtcpos.booking.pricing import priced
-from dtcpos.exact import EXACT
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, history_matches, live_match, nameless_match
 from dtcpos.keeping.imported import ImportedLog, Logged
 from dtcpos.keeping.journal import booked, changed, position_text, trade_text
 from dtcpos.keeping.lookup import Lookup
+from dtcpos.keeping.tails import Tails
 from dtcpos.model import (
     ZERO,
     Account,
@@ -46,18 +45,6 @@ from dtcpos.updates import AlertUpdate, FillUpdate, TradeUpdate, Update
 _Symbol = tuple[str, str]  # account, symbol
 # An alert names so many other symbols; an account may hold thousands.
 _NAMED_MAX = 5
-
-
-@frozen
-class _Tail:
-    """The fills of a key's latest second, in ledger order.
-
-    `is_by_time` says that a later exact time is enough to follow: all times exact and no chain of stated positions.
-    """
-
-    second: datetime
-    fills: tuple[Fill, ...]
-    is_by_time: bool
 
 
 class Posting:
@@ -85,7 +72,7 @@ class Posting:
             self._symbols[mode, account][symbol] = None
         self._accounts = {account.account: account for account in self._repository.accounts()}
         self._instruments = self._repository.instruments()
-        self._tails: dict[_Symbol, _Tail | None] = {}
+        self._tails = Tails(self._repository)
         self._lookup = Lookup(self._repository)
 
     @property
@@ -277,7 +264,7 @@ class Posting:
         for symbol in new:
             self._introduce(symbol[1])
             # Read before the new fills are there to be read.
-            self._tail(*symbol)
+            self._tails.of(*symbol, held=self._held(*symbol))
         self._repository.add_fills(batch.appended)
         for account, sightings in batch.sightings.items():
             self._repository.add_sightings(account, sightings)
@@ -285,9 +272,11 @@ class Posting:
         for symbol in dict.fromkeys([*new, *batch.disturbed]):
             moment = late.get(symbol) if late else None
             moment = batch.disturbed.get(symbol, moment)
-            if moment is None and (ordered := self._following(*symbol, new[symbol])) is not None:
-                updates += self._extend(*symbol, ordered, batch.now)
-                continue
+            if moment is None:
+                ordered = self._tails.following(*symbol, new[symbol], held=self._held(*symbol))
+                if ordered is not None:
+                    updates += self._extend(*symbol, ordered, batch.now)
+                    continue
             moments = [fill.time for fill in new.get(symbol, [])] + ([moment] if moment else [])
             if late is not None:
                 late[symbol] = min(*moments, late.get(symbol, moments[0]))
@@ -296,41 +285,9 @@ class Posting:
             updates += self._replay(account, name, min(moments), new.get(symbol, []), batch.now, cause="late")
         return updates
 
-    def _following(self, account: str, symbol: str, fills: list[Fill]) -> list[Fill] | None:
-        """Return new fills in ledger order if all of them follow what is booked, None if one belongs earlier."""
-        tail = self._tail(account, symbol)
+    def _held(self, account: str, symbol: str) -> Decimal:
         position = self._positions.get(self.key_of(account, symbol))
-        held = position.signed_quantity if position is not None else ZERO
-        ordered = sorted(fills, key=lambda fill: fill.time)
-        if tail is None or whole_second(ordered[0].time) > tail.second:
-            return list(arranged(fills, held))
-        if whole_second(ordered[0].time) < tail.second:
-            return None
-        if tail.is_by_time and all(fill.time_is_exact for fill in fills) and ordered[0].time > tail.fills[-1].time:
-            return list(arranged(fills, held))
-        same = [fill for fill in ordered if whole_second(fill.time) == tail.second]
-        for fill in tail.fills:
-            held = EXACT.subtract(held, fill.signed_quantity)
-        within = within_second([*tail.fills, *same], held)
-        if [fill.id for fill in within[: len(tail.fills)]] != [fill.id for fill in tail.fills]:
-            return None
-        for fill in within:
-            held = EXACT.add(held, fill.signed_quantity)
-        return within[len(tail.fills) :] + list(arranged(ordered[len(same) :], held))
-
-    def _tail(self, account: str, symbol: str) -> _Tail | None:
-        if (account, symbol) not in self._tails:
-            fills = self._repository.latest_second_of_key(account, symbol)
-            position = self._positions.get(self.key_of(account, symbol))
-            held = position.signed_quantity if position is not None else ZERO
-            for fill in fills:
-                held = EXACT.subtract(held, fill.signed_quantity)
-            self._remember_tail(account, symbol, within_second(fills, held))
-        return self._tails[account, symbol]
-
-    def _remember_tail(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
-        """Remember the latest second of a key, `ordered` being the last of its fills in ledger order."""
-        self._tails[account, symbol] = _extended(None, ordered)
+        return ZERO if position is None else position.signed_quantity
 
     def _extend(self, account: str, symbol: str, fills: list[Fill], now: datetime) -> list[Update]:
         key = self.key_of(account, symbol)
@@ -341,7 +298,7 @@ class Posting:
             self._repository.add_trades(trades)
         self._hold(bookings[-1].after)
         self._repository.add_journal(booked(bookings, now))
-        self._tails[account, symbol] = _extended(self._tails.get((account, symbol)), fills)
+        self._tails.extend(account, symbol, fills)
         instrument = self._instruments.get(symbol)
         updates: list[Update] = []
         for fill, booking in zip(fills, bookings, strict=True):
@@ -408,7 +365,7 @@ class Posting:
             self._repository.add_journal([entry])
         elif too_narrow(before, again.position):
             self._hold(widest(before, again.position))
-        self._remember_tail(account, symbol, [booking.fill for booking in again.bookings])
+        self._tails.replace(account, symbol, [booking.fill for booking in again.bookings])
         return updates
 
     def _settle(
@@ -442,15 +399,3 @@ class Posting:
     def _priced(self, fill: Fill) -> Fill:
         """Return the fill in display prices and with the commission that is known for its symbol."""
         return priced(fill, self._instruments.get(fill.symbol))
-
-
-def _extended(tail: _Tail | None, ordered: Sequence[Fill]) -> _Tail | None:
-    """Return the latest second of a key after the fills that follow its tail, in ledger order."""
-    if not ordered:
-        return tail
-    second = whole_second(ordered[-1].time)
-    latest = list(takewhile(lambda fill: whole_second(fill.time) == second, reversed(ordered)))[::-1]
-    is_by_time = all(fill.time_is_exact and fill.position_after is None for fill in latest)
-    if tail is None or tail.second != second:
-        return _Tail(second, tuple(latest), is_by_time)
-    return _Tail(second, (*tail.fills, *latest), is_by_time and tail.is_by_time)

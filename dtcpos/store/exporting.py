@@ -24,7 +24,7 @@ _LAST_ID: Final = {
 _FILLS: Final = f"SELECT {listed(FILL, 'f')}, coalesce(a.mode, '') FROM fill f LEFT JOIN account a USING (account)"
 _OLDER: Final = (
     "WITH RECURSIVE older (id) AS (SELECT supersedes FROM fill WHERE id = ? "
-    "UNION ALL SELECT f.supersedes FROM fill f JOIN older o ON f.id = o.id WHERE f.supersedes IS NOT NULL) "
+    "UNION SELECT f.supersedes FROM fill f JOIN older o ON f.id = o.id WHERE f.supersedes IS NOT NULL) "
     "SELECT id FROM older WHERE id IS NOT NULL ORDER BY id"
 )
 _VOID_AFTER: Final = f"SELECT f.id FROM fill f WHERE f.id > ? AND f.is_void = 1 AND {NOT_SUPERSEDED} ORDER BY f.id"

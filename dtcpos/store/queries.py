@@ -94,12 +94,10 @@ def _by_group(template: str) -> dict[int, str]:
 
 
 _EXECUTED: Final = _by_group(
-    "SELECT f.execution_id, f.id, newer.id FROM fill f LEFT JOIN fill newer ON newer.supersedes = f.id "
-    "WHERE f.account = ? AND f.execution_id IN ({ids}) AND f.execution_id <> ''"
-)
-_SIGHTED: Final = _by_group(
-    "SELECT s.execution_id, s.fill_id, newer.id FROM resighting s LEFT JOIN fill newer ON newer.supersedes = s.fill_id "
-    "WHERE s.account = ? AND s.execution_id IN ({ids}) AND s.execution_id <> ''"
+    "SELECT 0, f.execution_id, f.id, newer.id FROM fill f LEFT JOIN fill newer ON newer.supersedes = f.id "
+    "WHERE f.account = ? AND f.execution_id IN ({ids}) AND f.execution_id <> '' UNION ALL "
+    "SELECT 1, s.execution_id, s.fill_id, newer.id FROM resighting s LEFT JOIN fill newer "
+    "ON newer.supersedes = s.fill_id WHERE s.account = ? AND s.execution_id IN ({ids}) AND s.execution_id <> ''"
 )
 _NEWER: Final = _by_group("SELECT supersedes, max(id) FROM fill WHERE supersedes IN ({ids}) GROUP BY supersedes")
 FILLS_BY_ID: Final = _by_group(f"SELECT {listed(FILL)} FROM fill WHERE id IN ({{ids}}) ORDER BY id")
@@ -178,24 +176,23 @@ class LedgerQueries:
 
         Where an execution was corrected or busted that is the newest row of its chain, void or not.
         """
-        found = self._look_up(_EXECUTED, account, ids)
-        elsewhere = [execution_id for execution_id in ids if execution_id not in found]
-        return found | self._look_up(_SIGHTED, account, elsewhere) if elsewhere else found
-
-    def _look_up(self, statements: dict[int, str], account: str, ids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        followed: list[tuple[str, int]] = []
+        executed: dict[str, int] = {}
+        sighted: dict[str, int] = {}
+        followed: list[tuple[dict[str, int], str, int]] = []
         for group in groups_of(ids):
-            for execution_id, fill_id, newer in self._rows(statements[len(group)], (account, *group)):
+            rows = self._rows(_EXECUTED[len(group)], (account, *group, account, *group))
+            for is_sighting, execution_id, fill_id, newer in rows:
+                found = sighted if is_sighting else executed
                 if newer is not None:
-                    followed.append((execution_id, newer))
+                    followed.append((found, execution_id, newer))
                 elif fill_id > found.get(execution_id, 0):
                     found[execution_id] = fill_id
         if followed:
-            newest = self._newest([fill_id for _, fill_id in followed])
-            for execution_id, fill_id in followed:
+            newest = self._newest([fill_id for _, _, fill_id in followed])
+            for found, execution_id, fill_id in followed:
                 found[execution_id] = max(newest[fill_id], found.get(execution_id, 0))
-        return found
+        # A fill's own name counts before a name that another source has for one.
+        return sighted | executed if sighted else executed
 
     def newest_of(self, fill_id: int) -> int:
         """Return the id of the row that stands where a fill stood, its own if nothing superseded it."""
@@ -430,10 +427,10 @@ _BY_PERSON: Final = (
     f"SELECT {listed(JOURNAL)} FROM journal INDEXED BY journal_by_person "
     "WHERE cause IN ('close', 'fix add', 'fix replace', 'fix void', 'undo') ORDER BY id"
 )
-# Every (account, symbol) by one step of the index each, instead of a walk over every fill.
+# Every (account, symbol) by one step of the index each. Not UNION ALL: in a damaged index the steps may lead back.
 _KEYS: Final = (
     "WITH RECURSIVE seen (account, symbol) AS ("
-    "SELECT * FROM (SELECT account, symbol FROM fill ORDER BY account, symbol LIMIT 1) UNION ALL "
+    "SELECT * FROM (SELECT account, symbol FROM fill ORDER BY account, symbol LIMIT 1) UNION "
     "SELECT f.account, f.symbol FROM seen JOIN fill f ON f.id = coalesce("
     "(SELECT n.id FROM fill n WHERE n.account = seen.account AND n.symbol > seen.symbol ORDER BY n.symbol LIMIT 1), "
     "(SELECT n.id FROM fill n WHERE n.account > seen.account ORDER BY n.account, n.symbol LIMIT 1))) "

@@ -306,7 +306,7 @@ def _leniently(text: bytes) -> str:
 
 # The modes there are trades of, each found by one step of the index instead of a walk over every trade.
 _EVERY_MODE: Final = (
-    "WITH RECURSIVE seen (mode) AS (SELECT min(mode) FROM trade UNION ALL "
+    "WITH RECURSIVE seen (mode) AS (SELECT min(mode) FROM trade UNION "
     "SELECT (SELECT min(t.mode) FROM trade t WHERE t.mode > seen.mode) FROM seen WHERE seen.mode IS NOT NULL) "
     "SELECT mode FROM seen WHERE mode IS NOT NULL"
 )

@@ -30,7 +30,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_connection", "_file", "_path", "_place", "has_traded", "next_fill_id", "next_journal_id", "patience", "version",
+        "_connection", "_file", "_path", "_place", "has_traded", "next_fill_id", "next_journal_id", "patience",
+        "version",
     )  # fmt: skip
 
     def __init__(self, connection: sqlite3.Connection, path: Path | str) -> None:

@@ -230,3 +230,14 @@ def test_a_damaged_log_gives_the_ledger_of_an_earlier_moment(tmp_path: Path) -> 
 def test_a_log_damaged_anywhere_gives_the_ledger_of_an_earlier_moment(tmp_path: Path) -> None:
     """N14, N15: the same for many places."""
     _log_damaged(tmp_path, random.Random(3), 800)
+
+
+def test_a_row_that_is_no_longer_where_its_index_says_leads_nobody_round_in_circles(tmp_path: Path) -> None:
+    """N15: an account that begins with another byte comes before those that led to it; every walk over keys ends."""
+    flipper = Flipper(tmp_path)
+    (page,) = [number for number, name in flipper.tables.items() if name == "fill"]
+    start, end = (page - 1) * 2048, page * 2048
+    octets = bytearray(flipper.octets)
+    octets[start:end] = octets[start:end].replace(b"Sim1", b"\x13im1")
+    assert octets != flipper.octets
+    assert flipper.changed(bytes(octets))[0]

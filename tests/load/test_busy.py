@@ -276,7 +276,9 @@ def test_connect_goes_on_beside_a_very_long_import(tmp_path: Path) -> None:
                     break
             writer.terminate()
             _, complaints = writer.communicate(timeout=60)
-            assert (writer.returncode, complaints) == (0, "")
+            # A machine that is slow enough makes it wait, which is said and does no harm.
+            assert all("another process has been writing" in line for line in complaints.splitlines()), complaints
+            assert writer.returncode == 0
         finally:
             ended(writer)
         calm(finished("connect", server.address, "--once", "--db", path), (0,))

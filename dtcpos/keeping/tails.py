@@ -1,0 +1,90 @@
+"""The latest second of every key: whether new fills follow what is booked, or one of them belongs earlier.
+
+The ledger is ordered by whole second, so a fill of a later second follows; within the last one the fills known and the
+new ones are put in order together, and follow if the known ones keep their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import takewhile
+from typing import NamedTuple
+
+from dtcpos.booking import arranged, whole_second, within_second
+from dtcpos.exact import EXACT
+from dtcpos.model import Fill
+from dtcpos.store import PositionRepository
+
+
+class Tail(NamedTuple):
+    """The fills of a key's latest second, in ledger order.
+
+    `is_by_time` says that a later exact time is enough to follow: all times exact and no chain of stated positions.
+    """
+
+    second: datetime
+    fills: tuple[Fill, ...]
+    is_by_time: bool
+
+
+class Tails:
+    """The tails of all keys, each read from the ledger when first asked for."""
+
+    def __init__(self, repository: PositionRepository) -> None:
+        self._repository = repository
+        self._tails: dict[tuple[str, str], Tail | None] = {}
+
+    def of(self, account: str, symbol: str, *, held: Decimal) -> Tail | None:
+        """Return the tail of a key of which so many lots (signed) are held after it, None where nothing is booked."""
+        if (account, symbol) not in self._tails:
+            fills = self._repository.latest_second_of_key(account, symbol)
+            self.replace(account, symbol, within_second(fills, _before(fills, held)))
+        return self._tails[account, symbol]
+
+    def replace(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
+        """Remember the latest second of a key, `ordered` being the last of its fills in ledger order."""
+        self._tails[account, symbol] = _extended(None, ordered)
+
+    def extend(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
+        """Take fills that follow, in ledger order."""
+        self._tails[account, symbol] = _extended(self._tails.get((account, symbol)), ordered)
+
+    def following(self, account: str, symbol: str, fills: list[Fill], *, held: Decimal) -> list[Fill] | None:
+        """Return new fills in ledger order if all of them follow what is booked, None if one belongs earlier."""
+        tail = self.of(account, symbol, held=held)
+        ordered = sorted(fills, key=lambda fill: fill.time)
+        if tail is None or whole_second(ordered[0].time) > tail.second:
+            return list(arranged(fills, held))
+        if whole_second(ordered[0].time) < tail.second:
+            return None
+        if tail.is_by_time and all(fill.time_is_exact for fill in fills) and ordered[0].time > tail.fills[-1].time:
+            return list(arranged(fills, held))
+        same = [fill for fill in ordered if whole_second(fill.time) == tail.second]
+        held = _before(tail.fills, held)
+        within = within_second([*tail.fills, *same], held)
+        if [fill.id for fill in within[: len(tail.fills)]] != [fill.id for fill in tail.fills]:
+            return None
+        for fill in within:
+            held = EXACT.add(held, fill.signed_quantity)
+        return within[len(tail.fills) :] + list(arranged(ordered[len(same) :], held))
+
+
+def _before(fills: Sequence[Fill], held: Decimal) -> Decimal:
+    """Return what was held before fills after which so many lots are held."""
+    for fill in fills:
+        held = EXACT.subtract(held, fill.signed_quantity)
+    return held
+
+
+def _extended(tail: Tail | None, ordered: Sequence[Fill]) -> Tail | None:
+    """Return the latest second of a key after the fills that follow its tail, in ledger order."""
+    if not ordered:
+        return tail
+    second = whole_second(ordered[-1].time)
+    latest = list(takewhile(lambda fill: whole_second(fill.time) == second, reversed(ordered)))[::-1]
+    is_by_time = all(fill.time_is_exact and fill.position_after is None for fill in latest)
+    if tail is None or tail.second != second:
+        return Tail(second, tuple(latest), is_by_time)
+    return Tail(second, (*tail.fills, *latest), is_by_time and tail.is_by_time)
