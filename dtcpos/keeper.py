@@ -24,8 +24,9 @@ from dtcpos.dtc import Encoding, Logoff, LogonRequest, State
 from dtcpos.errors import DtcposError
 from dtcpos.keeping.answers import Policy
 from dtcpos.keeping.posting import Posting
-from dtcpos.keeping.session import Event, Session, Wants, moment_of_clock
+from dtcpos.keeping.session import Session, Wants, moment_of_clock
 from dtcpos.keeping.snapshots import Feed
+from dtcpos.keeping.sync import Event
 from dtcpos.model import Break, Link, Position, PositionKey, Terms
 from dtcpos.settings import TradingDay
 from dtcpos.store import PositionRepository, WriterLock
@@ -188,6 +189,8 @@ class PositionKeeper:
         events = self._session.events()
         # Most reads bring nothing but ticks that change nothing: those cost no transaction.
         first = next(events, None)
+        if first is not None:
+            first = self._session.gather(first, events, now)
         updates: list[Update] = []
         if first is not None:
             updates = self._durable(lambda: self._session.take(chain([first], events), now), now)

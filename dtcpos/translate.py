@@ -123,9 +123,12 @@ def moment_of(wire: float) -> tuple[datetime, bool] | None:
 
     Seconds, milliseconds and microseconds since 1970 are told apart by magnitude. UTC.
     """
-    if isinstance(wire, int) and _TIME_MIN_S * 1_000 <= wire < _TIME_MAX_S * 1_000:
-        # What every live execution has: whole milliseconds take half the time of any number.
-        return _EPOCH + timedelta(0, 0, wire * 1_000), True
+    if isinstance(wire, int):
+        # What executions have, milliseconds as they happen and seconds in history, takes half the time of any number.
+        if _TIME_MIN_S * 1_000 <= wire < _TIME_MAX_S * 1_000:
+            return _EPOCH + timedelta(0, 0, wire * 1_000), True
+        if _TIME_MIN_S <= wire < _TIME_MAX_S:
+            return _EPOCH + timedelta(0, wire), False
     if not math.isfinite(wire):
         return None
     if abs(wire) < _SECONDS_MAX:
@@ -232,38 +235,54 @@ def _is_short(fill: Fill) -> bool:
     return texts + len(fill.parent_order_id) <= TEXT_LENGTH_MAX
 
 
+_past_execution = raw_reader(
+    HistoricalOrderFillResponse,
+    "BuySell",
+    "Price",
+    "Quantity",
+    "DateTime",
+    "Symbol",
+    "TradeAccount",
+    "UniqueExecutionID",
+    "ServerOrderID",
+    "PositionQuantity",
+)
+
+
 def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, place: int) -> Fill | Unusable:
     """Return the execution a historical fill states.
 
     `account` is the one the history was asked for, used where the server leaves the field empty; `place` is the
     ordinal of the response within its symbol and second.
     """
-    side = _SIDES.get(response.BuySell)
+    buy_sell, price_told, quantity_told, filled_at, symbol, named, execution_id, order_id, after = _past_execution(
+        response
+    )
+    side = _SIDES.get(buy_sell)
     if side is None:
-        return Unusable(f"BuySell {response.BuySell} of a historical fill")
-    price = _number(response.Price)
-    quantity = _number(response.Quantity)
-    moment = moment_of(response.DateTime)
+        return Unusable(f"BuySell {buy_sell} of a historical fill")
+    price, quantity, moment = decimal_of(price_told), decimal_of(quantity_told), moment_of(filled_at)
     if price is None:
-        return Unusable(f"Price {response.Price} of a historical fill")
+        return Unusable(f"Price {price_told} of a historical fill")
     if quantity is None or quantity <= 0:
-        return Unusable(f"Quantity {response.Quantity} of a historical fill")
+        return Unusable(f"Quantity {quantity_told} of a historical fill")
     if moment is None:
-        return Unusable(f"DateTime {response.DateTime} of a historical fill")
-    symbol = response.Symbol
+        return Unusable(f"DateTime {filled_at} of a historical fill")
+    symbol = _name(symbol)
     if not symbol:
         return Unusable("a historical fill without a Symbol")
+    time, is_exact = moment
     fill = Fill(
-        account=response.TradeAccount or account,
+        account=_name(named) or account,
         symbol=symbol,
         side=side,
         quantity=quantity,
         price=price,
-        time=moment[0],
-        time_is_exact=moment[1],
-        execution_id=response.UniqueExecutionID,
-        order_id=response.ServerOrderID,
-        position_after=_number(response.PositionQuantity),
+        time=time,
+        time_is_exact=is_exact,
+        execution_id=text_of_raw(execution_id),
+        order_id=text_of_raw(order_id),
+        position_after=decimal_of(after),
         place=place,
         source=Source.BACKFILL,
         raw="304",

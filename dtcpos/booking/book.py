@@ -24,9 +24,15 @@ _COST_STEP = Decimal("1E-18")
 _COMMISSION_STEP = Decimal("1E-9")
 _NO_COMMISSION = "commission_unknown"
 
+# A named tuple's own constructor is a Python function: 0.4 µs against 0.15, twice for every fill.
+_make = tuple.__new__
 _add = EXACT.add
 _subtract = EXACT.subtract
 _multiply = EXACT.multiply
+
+
+# price_min, price_max, mae, mfe
+Extremes = tuple[Decimal | None, Decimal | None, Decimal, Decimal]
 
 
 class Booking(NamedTuple):
@@ -72,10 +78,10 @@ def book(position: Position, fill: Fill) -> Booking:
     action = classify(position.signed_quantity, signed)
     if action is Action.OPENED or action is Action.INCREASED:
         after = _opened(position, fill, fill.quantity, fill.commission)
-        return Booking(fill, position, after, action)
+        return _make(Booking, (fill, position, after, action, None))
     if action is Action.REDUCED:
         after = _closed(position, fill, fill.quantity, fill.commission)
-        return Booking(fill, position, after, action)
+        return _make(Booking, (fill, position, after, action, None))
 
     held = abs(position.signed_quantity)
     share, rest = split_commission(fill.commission, held, fill.quantity)
@@ -83,7 +89,7 @@ def book(position: Position, fill: Fill) -> Booking:
     after = flat(key)
     if action is Action.REVERSED:
         after = _opened(after, fill, _subtract(fill.quantity, held), rest)
-    return Booking(fill, position, after, action, _trade(closed, position, fill))
+    return _make(Booking, (fill, position, after, action, _trade(closed, position, fill)))
 
 
 def split_commission(
@@ -116,8 +122,7 @@ def _difference(left: Decimal | None, right: Decimal | None) -> Decimal | None:
     return None if left is None or right is None else _subtract(left, right)
 
 
-def _flags(position: Position, fill: Fill, unknown: str) -> tuple[str, ...]:
-    flags = position.flags
+def _flags(flags: tuple[str, ...], fill: Fill, unknown: str) -> tuple[str, ...]:
     if fill.flags or fill.price is None:
         flags = tuple(sorted({*flags, *fill.flags, *((unknown,) if fill.price is None else ())}))
     if fill.commission is None and _NO_COMMISSION not in flags:
@@ -126,84 +131,113 @@ def _flags(position: Position, fill: Fill, unknown: str) -> tuple[str, ...]:
 
 
 def _opened(position: Position, fill: Fill, quantity: Decimal, commission: Decimal | None) -> Position:
-    price, is_first = fill.price, not position.signed_quantity
+    # Taken apart at once, here and below: asking for each by its name takes four times as long.
+    (
+        key, held, cost, realized, opened, opened_notional, closed_notional, peak, paid, fills, opened_by, entry_time,
+        _, low, high, mae, mfe, flags,
+    ) = position  # fmt: skip
+    price, time = fill.price, fill.time
     notional = None if price is None else _multiply(quantity, price)
+    if not held:
+        opened_by, entry_time = fill.id, time
     if fill.side is Side.BUY:
-        signed_quantity, cost = _add(position.signed_quantity, quantity), _sum(position.cost, notional)
+        held, cost = _add(held, quantity), _sum(cost, notional)
     else:
-        signed_quantity, cost = _subtract(position.signed_quantity, quantity), _difference(position.cost, notional)
-    low, high, mae, mfe = extremes(position, price, signed_quantity, cost, position.realized)
-    return Position(
-        position.key,
-        signed_quantity,
-        cost,
-        position.realized,
-        opened_quantity=_add(position.opened_quantity, quantity),
-        opened_notional=_sum(position.opened_notional, notional),
-        closed_notional=position.closed_notional,
-        peak_quantity=max(abs(signed_quantity), position.peak_quantity),
-        commission=_sum(position.commission, commission),
-        fills=position.fills + 1,
-        opened_by=fill.id if is_first else position.opened_by,
-        entry_time=fill.time if is_first else position.entry_time,
-        updated_at=fill.time,
-        price_min=low,
-        price_max=high,
-        mae=mae,
-        mfe=mfe,
-        flags=_flags(position, fill, "entry_unknown"),
+        held, cost = _subtract(held, quantity), _difference(cost, notional)
+    size = abs(held)
+    low, high, mae, mfe = _widened(low, high, mae, mfe, price, _profit(price, held, cost, realized))
+    return _make(
+        Position,
+        (
+            key,
+            held,
+            cost,
+            realized,
+            _add(opened, quantity),
+            _sum(opened_notional, notional),
+            closed_notional,
+            size if size > peak else peak,
+            _sum(paid, commission),
+            fills + 1,
+            opened_by,
+            entry_time,
+            time,
+            low,
+            high,
+            mae,
+            mfe,
+            _flags(flags, fill, "entry_unknown"),
+        ),
     )
 
 
 def _closed(position: Position, fill: Fill, quantity: Decimal, commission: Decimal | None) -> Position:
-    held = position.signed_quantity
+    (
+        key, held, cost, realized, opened, opened_notional, closed_notional, peak, paid, fills, opened_by, entry_time,
+        _, low, high, mae, mfe, flags,
+    ) = position  # fmt: skip
     price = fill.price
-    signed_quantity = _subtract(held, quantity) if held > 0 else _add(held, quantity)
-    released = released_cost(position.cost, quantity, abs(held))
+    released = released_cost(cost, quantity, abs(held))
     notional = None if price is None else _multiply(quantity, price)
-    realized = _realized(position, released, notional)
-    cost = _difference(position.cost, released)
-    low, high, mae, mfe = extremes(position, price, signed_quantity, cost, realized)
-    return Position(
-        position.key,
-        signed_quantity,
-        cost,
-        realized,
-        opened_quantity=position.opened_quantity,
-        opened_notional=position.opened_notional,
-        closed_notional=_sum(position.closed_notional, notional),
-        peak_quantity=position.peak_quantity,
-        commission=_sum(position.commission, commission),
-        fills=position.fills + 1,
-        opened_by=position.opened_by,
-        entry_time=position.entry_time,
-        updated_at=fill.time,
-        price_min=low,
-        price_max=high,
-        mae=mae,
-        mfe=mfe,
-        flags=_flags(position, fill, "exit_unknown"),
+    realized = _realized(held, realized, released, notional)
+    held = _subtract(held, quantity) if held > 0 else _add(held, quantity)
+    cost = _difference(cost, released)
+    low, high, mae, mfe = _widened(low, high, mae, mfe, price, _profit(price, held, cost, realized))
+    return _make(
+        Position,
+        (
+            key,
+            held,
+            cost,
+            realized,
+            opened,
+            opened_notional,
+            _sum(closed_notional, notional),
+            peak,
+            _sum(paid, commission),
+            fills + 1,
+            opened_by,
+            entry_time,
+            fill.time,
+            low,
+            high,
+            mae,
+            mfe,
+            _flags(flags, fill, "exit_unknown"),
+        ),
     )
 
 
-def _realized(position: Position, released: Decimal | None, notional: Decimal | None) -> Decimal | None:
-    if position.realized is None or released is None or notional is None:
+def _realized(
+    held: Decimal, realized: Decimal | None, released: Decimal | None, notional: Decimal | None
+) -> Decimal | None:
+    if realized is None or released is None or notional is None:
         return None
-    proceeds = notional if position.signed_quantity > 0 else -notional
-    return _add(position.realized, _subtract(proceeds, released))
+    return _add(realized, _subtract(notional if held > 0 else -notional, released))
+
+
+def _profit(price: Decimal | None, held: Decimal, cost: Decimal | None, realized: Decimal | None) -> Decimal | None:
+    """Return what a position has earned and would earn at a price, None where that is not known."""
+    if price is None or cost is None or realized is None:
+        return None
+    return _add(_subtract(realized, cost), _multiply(held, price))
 
 
 def extremes(
     position: Position, price: Decimal | None, quantity: Decimal, cost: Decimal | None, realized: Decimal | None
-) -> tuple[Decimal | None, Decimal | None, Decimal, Decimal]:
+) -> Extremes:
     """Return price_min, price_max, mae and mfe after a trade at `price` met `quantity` lots (signed) of that cost."""
-    low, high, mae, mfe = position.price_min, position.price_max, position.mae, position.mfe
-    if price is None:
-        return low, high, mae, mfe
-    low = price if low is None or price < low else low
-    high = price if high is None or price > high else high
-    if cost is not None and realized is not None:
-        profit = _add(_subtract(realized, cost), _multiply(quantity, price))
+    seen = position.price_min, position.price_max, position.mae, position.mfe
+    return _widened(*seen, price, _profit(price, quantity, cost, realized))
+
+
+def _widened(
+    low: Decimal | None, high: Decimal | None, mae: Decimal, mfe: Decimal, price: Decimal | None, profit: Decimal | None
+) -> Extremes:
+    if price is not None:
+        low = price if low is None or price < low else low
+        high = price if high is None or price > high else high
+    if profit is not None:
         # Not `min` and `max`, which take twice the time of asking.
         if profit < mae:
             mae = profit

@@ -22,8 +22,9 @@ from operator import attrgetter
 from typing import Any
 
 from dtcpos.exact import EXACT
-from dtcpos.model import Fill
+from dtcpos.model import Fill, Side
 
+_add, _subtract = EXACT.add, EXACT.subtract
 _DIGITS = re.compile(r"(\d+)")
 _NO_PLACE = 1 << 62
 
@@ -42,7 +43,7 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 def arranged(fills: Iterable[Fill], held: Decimal) -> Iterator[Fill]:
     """Yield the fills of one key in ledger order, `held` (signed) being the position before the first of them."""
     fills = fills if isinstance(fills, list) else list(fills)
-    if _is_by_time(fills):
+    if _is_by_time(fills) or _is_by_place(fills, held):
         yield from fills
         return
     for _, group in groupby(sorted(fills, key=attrgetter("time")), key=lambda fill: whole_second(fill.time)):
@@ -62,6 +63,21 @@ def _is_by_time(fills: Sequence[Fill]) -> bool:
         if not fill.time_is_exact or fill.position_after is not None or (before is not None and fill.time <= before):
             return False
         before = fill.time
+    return True
+
+
+def _is_by_place(fills: Sequence[Fill], held: Decimal) -> bool:
+    # What history tells, mostly: whole seconds, a place in each, and positions that chain, which is then the order.
+    before = None
+    for fill in fills:
+        if fill.time_is_exact or fill.place is None:
+            return False
+        if before is not None and (fill.time, fill.place) <= (before.time, before.place):
+            return False
+        held = _add(held, fill.quantity) if fill.side is Side.BUY else _subtract(held, fill.quantity)
+        if held != fill.position_after:
+            return False
+        before = fill
     return True
 
 

@@ -25,7 +25,7 @@ from dtcpos.dtc.enums import (
 from dtcpos.dtc.events import NEED_DATA, Closed, NeedData, Skipped
 from dtcpos.dtc.fields import text_of_raw
 from dtcpos.dtc.framing import BrokenFraming
-from dtcpos.dtc.message import Message, content_digest, fields_of, raw_reader
+from dtcpos.dtc.message import Message, content_digest, fields_of, raw_column, raw_reader
 from dtcpos.dtc.messages import (
     MESSAGE_TYPES,
     AccountBalanceAdjustment,
@@ -272,6 +272,7 @@ __all__ = [
     "decode_stream",
     "encode",
     "fields_of",
+    "raw_column",
     "raw_reader",
     "read_frames",
     "text_of_raw",

@@ -223,6 +223,14 @@ def raw_reader(kind: type[Message], *names: str) -> Callable[[Message], tuple[An
     return read
 
 
+def raw_column(messages: Sequence[Message], name: str) -> list[Any]:
+    """Return one field of many messages of one kind, as it was received."""
+    if not messages:
+        return []
+    index = messages[0].field_by_name[name].index
+    return [message._raw[index] for message in messages]
+
+
 def content_digest(messages: Sequence[Message], *, first: str) -> bytes:
     """Return 16 bytes that tell what some messages of one kind say, from the field `first` of their table on.
 

@@ -18,11 +18,13 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from dtcpos.dtc import HistoricalOrderFillResponse, content_digest
+from dtcpos.dtc import HistoricalOrderFillResponse, content_digest, raw_column, raw_reader
 from dtcpos.model import Fill
 from dtcpos.translate import Unusable, historical_fill_of
 
 _HOUR_S = 3600
+# The symbol as it was received: the same one is the same text, and it need not be read for that.
+_second_of = raw_reader(HistoricalOrderFillResponse, "Symbol", "DateTime")
 
 
 @frozen(kw_only=True)
@@ -43,8 +45,14 @@ def news_of(
 ) -> News:
     """Return what a whole answer about an account says, without the hours whose digest is among those `known`."""
     hours: dict[int, list[HistoricalOrderFillResponse]] = defaultdict(list)
-    for message in messages:
-        hours[message.DateTime // _HOUR_S].append(message)
+    times = raw_column(messages, "DateTime")
+    current: list[HistoricalOrderFillResponse] = []
+    last = None
+    for time, message in zip(times, messages, strict=True):
+        hour = time // _HOUR_S
+        if hour != last:
+            current, last = hours[hour], hour
+        current.append(message)
     ordered = sorted(hours)
     digests = {hour: content_digest(hours[hour], first="Symbol") for hour in ordered}
     read = {hour for hour in ordered if known is None or known.get(hour) != digests[hour]}
@@ -53,7 +61,7 @@ def news_of(
         return News()
     told = [message for message in messages if message.DateTime // _HOUR_S in read]
     fills, unusable = _translated(told, account)
-    if _is_newest_first(messages):
+    if _is_newest_first(times):
         fills = _turned(fills)
     return News(
         fills=tuple(fills),
@@ -71,9 +79,9 @@ def whole_hour(moment: datetime) -> datetime:
 def _translated(messages: Iterable[HistoricalOrderFillResponse], account: str) -> tuple[list[Fill], list[str]]:
     fills: list[Fill] = []
     unusable: list[str] = []
-    places: Counter[tuple[str, int]] = Counter()
+    places: Counter[tuple[object, int]] = Counter()
     for message in messages:
-        second = (message.Symbol, message.DateTime)
+        second = _second_of(message)
         fill = historical_fill_of(message, account=account, place=places[second])
         places[second] += 1
         if isinstance(fill, Unusable):
@@ -83,8 +91,7 @@ def _translated(messages: Iterable[HistoricalOrderFillResponse], account: str) -
     return fills, unusable
 
 
-def _is_newest_first(messages: Sequence[HistoricalOrderFillResponse]) -> bool:
-    times = [message.DateTime for message in messages]
+def _is_newest_first(times: Sequence[int]) -> bool:
     return len(times) > 1 and times[0] > times[-1] and all(left >= right for left, right in pairwise(times))
 
 

@@ -162,6 +162,12 @@ class Posting:
 
     def _post_order_history(self, batch: Batch, fills: list[Fill], by_id: dict[str, Known], order: list[Known]) -> None:
         """Identify the historical fills of one order; a batch that names one id twice has told it twice."""
+        ids = {fill.execution_id for fill in fills}
+        if not order and len(ids) == len(fills) and "" not in ids and by_id.keys().isdisjoint(ids):
+            # Nothing known that they could be: most of a first history, which need not be matched with nothing.
+            for fill in fills:
+                by_id[fill.execution_id] = batch.append(fill)
+            return
         firsts = {fill.execution_id or f"\0{index}": fill for index, fill in reversed(list(enumerate(fills)))}
         told = list(firsts.values())[::-1]
         shared = self._lookup.ids_are_shared(fills[0].account)
@@ -308,9 +314,7 @@ class Posting:
     def _told(self, fill: Fill, booking: Booking, instrument: Instrument | None) -> list[Update]:
         key = booking.after.key
         position = None if booking.after.is_flat else booking.after
-        updates: list[Update] = [
-            FillUpdate(fill=fill, mode=key.mode, action=booking.action, position=position, instrument=instrument)
-        ]
+        updates: list[Update] = [tuple.__new__(FillUpdate, (fill, key.mode, booking.action, position, instrument))]
         if booking.trade is not None:
             updates.append(TradeUpdate(trade=booking.trade, instrument=instrument))
         if booking.action is Action.OPENED and self._guards_accounts:

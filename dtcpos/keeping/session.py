@@ -19,7 +19,6 @@ from dtcpos.dtc import (
     Closed,
     Connection,
     Encoding,
-    HistoricalOrderFillResponse,
     Logoff,
     LogonRequest,
     LogonResponse,
@@ -39,14 +38,12 @@ from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.quotes import Quotes
 from dtcpos.keeping.snapshots import Feed, Snapshots
-from dtcpos.keeping.sync import Ended, Outcome, Sync, Topic
+from dtcpos.keeping.sync import Ended, Event, Outcome, Sync, Topic
 from dtcpos.model import Fill, PositionKey
 from dtcpos.settings import TradingDay
 from dtcpos.store import PositionRepository
 from dtcpos.translate import Unusable, fill_of, reported_of
 from dtcpos.updates import AlertUpdate, FillUpdate, SyncedUpdate, Update, last_fills
-
-Event = Message | Skipped | Closed
 
 # A broken feed repeats itself; a person needs the first few.
 _UNUSABLE_TOLD_MAX = 20
@@ -149,6 +146,10 @@ class Session:
         owners = (self.connection, self._sync, self.checking, self._quotes)
         return min((due for owner in owners if (due := owner.next_deadline()) is not None), default=None)
 
+    def gather(self, event: Event, further: Iterator[Event], now: float) -> Event | None:
+        """Take what waits for more to come, as the middle of a history does; return the first event that does not."""
+        return self._sync.gather(event, further, now=now)
+
     def take(self, events: Iterable[Event], now: float) -> list[Update]:
         """Take what has arrived, in order; executions that follow each other are booked together.
 
@@ -159,16 +160,20 @@ class Session:
         updates: list[Update] = []
         fills: list[Fill] = []
         stated: dict[tuple[str, str], PositionUpdate] = {}
-        for event in events:
+        coming = iter(events)
+        event = next(coming, None)
+        while event is not None:
             if isinstance(event, OrderUpdate):
                 updates += self._order(event, fills, now, moment)
             elif isinstance(event, PositionUpdate) and (event.Unsolicited or not event.RequestID):
                 stated[event.TradeAccount, event.Symbol] = event
-            elif isinstance(event, HistoricalOrderFillResponse) and self._sync.gathers(event, now=now):
+            elif (other := self._sync.gather(event, coming, now=now)) is not event:
+                event = other
                 continue
             else:
                 updates += self._book(fills, stated, now, moment)
                 updates += self._other(event, now, moment)
+            event = next(coming, None)
         updates += self._book(fills, stated, now, moment)
         last = last_fills(updates)
         self._orders.write(last)

@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
@@ -23,6 +23,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from dtcpos.dtc import (
+    Closed,
     CurrentPositionsReject,
     CurrentPositionsRequest,
     HistoricalOrderFillResponse,
@@ -33,12 +34,15 @@ from dtcpos.dtc import (
     OpenOrdersRequest,
     OrderUpdate,
     PositionUpdate,
+    Skipped,
     TradeAccountResponse,
     TradeAccountsRequest,
     raw_reader,
 )
 from dtcpos.model import ReportedPosition, WorkingOrder
 from dtcpos.translate import TEXT_LENGTH_MAX, Unusable, order_of, reported_of
+
+Event = Message | Skipped | Closed
 
 _ASKED_AT_MOST = 2
 _MESSAGES_MAX = 2_000_000
@@ -198,20 +202,30 @@ class Sync:
             return []
         return self._failed(request, Outcome.CUT if request.numbers else Outcome.UNANSWERED)
 
-    def gathers(self, message: HistoricalOrderFillResponse, *, now: float) -> bool:
-        """Take the next message of the history that is coming in, if it is neither its first nor its last.
+    def gather(self, message: Event, further: Iterator[Event], *, now: float) -> Event | None:
+        """Take the messages of the history that is coming in, as long as they come in order; return the first other.
 
-        The short way of `receive` for what a history mostly consists of: 1 µs against 4.
+        The short way of `receive` for what a history mostly consists of, neither its first message nor its last: 0.6 µs
+        against 4. None is returned where nothing further has come.
         """
         request = self._current
-        if request is None or _place_in_history(message) != request.expected:
-            return False
-        request_id, total, number, _ = request.expected
-        request.expected = (request_id, total, number + 1, 0) if number + 1 < total else ()
-        request.numbers.add(number)
-        request.contents.append(message)
+        if request is None or not request.expected:
+            return message
+        request_id, total, first, _ = request.expected
+        number, keep = first, request.contents.append
+        other: Event | None = message
+        while (
+            isinstance(other, HistoricalOrderFillResponse)
+            and number < total
+            and _place_in_history(other) == (request_id, total, number, 0)
+        ):
+            keep(other)
+            number += 1
+            other = next(further, None)
+        request.numbers.update(range(first, number))
+        request.expected = (request_id, total, number, 0) if number < total else ()
         request.deadline = now + self._timeout_s
-        return True
+        return other
 
     def receive(self, message: Message, *, now: float, received_at: datetime) -> list[Ended] | None:
         """Take a message if it answers a request; None if it is none of ours (unsolicited, or live)."""
