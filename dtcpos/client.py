@@ -218,13 +218,14 @@ class Follower:
                 continue
             # Whoever is sent round in a circle begins it again at the address a person gave, and not at once.
             followed = 0
+            was_at = address
             if self.keeper.has_logged_on:
                 attempts, manner.is_proven = 0, True
             else:
                 attempts += 1
                 address = self.address
                 manner.failed(attempts)
-            self._pause(lost_because, address, attempts, give_up_at)
+            self._pause(lost_because, was_at, attempts, give_up_at)
 
     def _pause(self, lost_because: str, address: Address, attempts: int, give_up_at: float | None) -> None:
         """Wait before the next attempt, or give up if there is no time left for one."""

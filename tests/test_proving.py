@@ -242,6 +242,7 @@ def test_an_overfilled_order_is_named() -> None:
     """N7: recorded, flagged, and found again by the proof."""
     pair = Pair("").connect().settle()
     pair.fill("+1 MES @ 5000", id="a-1", order="1", of=1).perform("correct Sim1 a-1 quantity 2 @ 5000").settle()
+    pair.wait(1)
     (found,) = proof(pair)
     assert (found.kind, found.text) == ("order", "order 1 of SIM Sim1 MES is for 1, its fills are 2")
 

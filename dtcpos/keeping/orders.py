@@ -22,6 +22,8 @@ from dtcpos.translate import order_of
 
 _TARGETS = frozenset({OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+# More orders in one read are a burst.
+_BURST = 16
 _DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED})
 _names = raw_reader(OrderUpdate, "NoOrders", "ServerOrderID", "PreviousServerOrderID")
 
@@ -55,10 +57,11 @@ class Orders:
         self._told[account, order_id] = update, moment
 
     def _read_told(self) -> None:
+        is_burst = len(self._told) > _BURST
         for name, (update, moment) in self._told.items():
             known = self._working.get(name)
-            if known is None and update.OrderStatus in _DONE:
-                # Told first when nothing of it could trade any more, as in a burst: its fills say what there is to say.
+            if is_burst and known is None and update.OrderStatus in _DONE:
+                # Of what came and was done in one read nothing can trade; keeping it takes a tenth of a backlog's time.
                 continue
             if (order := order_of(update, received_at=moment)) is not None:
                 self._put(_filled_in(order, known))

@@ -233,11 +233,10 @@ def test_a_backup_of_a_ledger_that_is_written(shell: Shell, tmp_path: Path) -> N
 
 
 def _book(writer: PositionRepository, added: Any, number: int) -> None:
-    from attrs import evolve
 
     from dtcpos.keeping.posting import Posting
 
-    Posting(writer).post_live([evolve(added, execution_id=f"W-{number}", order_id=f"w-{number}")], now=NOW)
+    Posting(writer).post_live([added._replace(execution_id=f"W-{number}", order_id=f"w-{number}")], now=NOW)
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", ".lock"])
