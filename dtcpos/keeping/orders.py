@@ -109,6 +109,8 @@ class Orders:
     def _write_brackets(self, key: PositionKey) -> None:
         position = self._posting.positions.get(key)
         if position is None:
+            # Its row is gone with its brackets: should the same position come back, they are written again.
+            self._written.pop(key, None)
             return
         instrument = self._posting.instruments.get(key.symbol)
         factor = Decimal(1) if instrument is None else instrument.multiplier

@@ -81,3 +81,14 @@ def test_an_order_that_ended_while_we_were_away_is_gone() -> None:
     pair.perform("cancel 1002", "cancel 1003")
     pair.connect().settle()
     assert kept(pair) == ((None, None, "8"),)
+
+
+def test_brackets_come_back_with_a_position_that_a_correction_opens_again() -> None:
+    """P9: its row was gone, so what was written there before is written again."""
+    pair = Pair().connect().settle().perform("order Sim1 7 SELL 2 MES stop 4990")
+    pair.fill("+2 MES @ 5000", id="E-1", order="1").fill("-2 MES @ 5010", id="E-2", order="2").settle()
+    assert pair.positions() == []
+    pair.perform("correct Sim1 E-2 quantity 1 @ 5010").settle()
+    assert pair.positions() == ["Sim1 +1 MES @ 5000"]
+    ((stop,),) = pair.repository.database.conn.execute("SELECT stop_price FROM open_position").fetchall()
+    assert stop == "4990"
