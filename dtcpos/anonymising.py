@@ -26,12 +26,10 @@ from attrs import define, field
 from dtcpos.booking.order import natural
 from dtcpos.dtc import Encoding, Frame, Message, encode
 from dtcpos.dtc.fields import Text
+from dtcpos.dtc.hiding import SECRET_SIZE_MIN
 from dtcpos.dtc.message import HEADER_SIZE
 from dtcpos.model import Mode
 from dtcpos.translate import mode_of
-
-# Shorter texts are everywhere by chance.
-SECRET_SIZE_MIN: Final = 3
 
 
 class Sort(StrEnum):
@@ -243,15 +241,7 @@ def anonymised(frames: Iterable[Frame], names: Pseudonyms, tally: Tally) -> Iter
 
 
 def _renamed(message: Message, names: Pseudonyms) -> Message:
-    raw = list(message._raw)
-    for each in message.fields:
-        if not each.is_text or each.name in message.absent:
-            continue
-        text = getattr(message, each.name)
-        replaced = names.kept(text) if is_kept(message, each.name) else names.of(text)
-        if replaced != text:
-            raw[each.index] = replaced
-    return message.of_raw(tuple(raw), message.absent)
+    return message.with_texts(lambda each, text: names.kept(text) if is_kept(message, each.name) else names.of(text))
 
 
 def octets_of(frame: Frame, message: Message | None) -> bytes:
@@ -270,11 +260,7 @@ def octets_of(frame: Frame, message: Message | None) -> bytes:
 
 def _fitted(message: Message) -> Message:
     """Return the message with its texts cut to their fields of the fixed struct."""
-    raw = list(message._raw)
-    for each in message.fields:
-        if isinstance(each, Text) and len(raw[each.index]) > each.length:
-            raw[each.index] = raw[each.index][: each.length]
-    return message.of_raw(tuple(raw), message.absent)
+    return message.with_texts(lambda each, text: text[: each.length] if isinstance(each, Text) else text)
 
 
 def _shortened_vls(written: bytes, message: Message, base_size: int) -> bytes:

@@ -8,12 +8,14 @@ more have come or the file is closed.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from typing import BinaryIO, Final, Self
 
+from dtcpos.dtc.hiding import SECRET_SIZE_MIN
+
 _BLOT: Final = b"*"
-# As in `dtc.hiding`: a shorter one is everywhere by chance.
-_SIZE_MIN: Final = 3
+_ESCAPE: Final = re.compile(r"\\u([0-9a-f]{4})")
 
 
 class BlottedFile:
@@ -21,8 +23,8 @@ class BlottedFile:
 
     def __init__(self, file: BinaryIO, secret: str) -> None:
         self._file = file
-        spelled = {secret.encode(), secret.encode("latin-1", "ignore"), json.dumps(secret)[1:-1].encode()}
-        self._secrets = sorted((each for each in spelled if len(each) >= _SIZE_MIN), key=len, reverse=True)
+        spelled = [each for each in _spellings(secret) if len(each) >= SECRET_SIZE_MIN]
+        self._secrets = sorted(spelled, key=len, reverse=True)
         self._held = b""
 
     @property
@@ -58,6 +60,14 @@ class BlottedFile:
         # The end of a capture that does not fit any more is no reason to end anything else.
         with suppress(OSError):
             self.close()
+
+
+def _spellings(secret: str) -> set[bytes]:
+    """Return the secret as a server may write it: in binary, and in JSON with more or fewer characters escaped."""
+    escaped, literal = (json.dumps(secret, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    capital = _ESCAPE.sub(lambda match: f"\\u{match[1].upper()}", escaped)
+    texts = {secret, *(each for text in (escaped, literal, capital) for each in (text, text.replace("/", "\\/")))}
+    return {text.encode(code, "ignore") for text in texts for code in ("utf-8", "latin-1", "cp1252")}
 
 
 def _overlap(octets: bytes, secret: bytes) -> int:

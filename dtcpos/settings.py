@@ -300,7 +300,7 @@ def _modes(value: Any, place: str) -> tuple[str, ...]:
 
 
 def _url(value: Any, place: str) -> str:
-    from dtcpos.urls import web_address
+    from dtcpos.notifying.urls import web_address
 
     url = _text(value, place)
     try:

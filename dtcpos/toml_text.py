@@ -2,7 +2,8 @@
 
 Only text that `tomllib` has already accepted is read here, so that where a statement begins and ends is all there is to
 find. Written because the standard library reads TOML and does not write it, and what a person has said in comments is
-worth more than a file in canonical order. Whoever changes a text here parses the result and compares: see `editing`.
+worth more than a file in canonical order. Whoever changes a text here parses the result and compares, as
+`settings_editing` does.
 """
 
 from __future__ import annotations

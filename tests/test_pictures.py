@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PICTURES = sorted((ROOT / "man" / "pictures").glob("*.svg"))
+from tests.generators import FOLDER, check
+
+PICTURES = sorted((FOLDER / "pictures").glob("*.svg"))
 
 
 def test_the_pictures_show_what_the_commands_print() -> None:
     """U4: `python man/pictures.py` draws them."""
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "man" / "pictures.py"), "--check"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert check("pictures.py") == (0, "", "")
     assert {path.stem for path in PICTURES} >= {"positions", "watch", "stats", "recover"}
 
 

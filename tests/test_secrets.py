@@ -314,3 +314,21 @@ def test_a_blotted_file_never_has_it(secret: str, parts: list[bytes | None], pie
     assert len(kept) == len(octets)
     assert secret.encode() not in kept or set(secret) == {"*"}
     assert all(ours in (theirs, 0x2A) for ours, theirs in zip(kept, octets, strict=True))
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        'pä\\"s/€9'.encode(),
+        'pä\\"s\\/€9'.encode("cp1252"),
+        rb"p\u00e4\"s/\u20ac9",
+        rb"p\u00E4\"s\/\u20AC9",
+    ],
+    ids=["raw", "Windows, slash escaped", "escaped", "escaped in capitals"],
+)
+def test_a_blotted_file_knows_what_json_may_write(spelled: bytes) -> None:
+    """JSON leaves to the writer what is escaped beyond quotes, and how."""
+    file = Unclosed()
+    with BlottedFile(file, 'pä"s/€9') as blotted:
+        blotted.write(b'{"ResultText":"no ' + spelled + b'"}')
+    assert file.read() == b'{"ResultText":"no ' + b"*" * len(spelled) + b'"}'

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -107,20 +104,3 @@ def test_lint_exemptions_give_their_reason() -> None:
     block = text[text.index("ignore = [") : text.index("]", text.index("ignore = ["))]
     assert all("#" in line for line in block.splitlines()[1:] if line.strip())
     assert tomllib.loads(text)["tool"]["mypy"]["strict"] is True
-
-
-def test_man_pages_are_current() -> None:
-    """U4: the pages say what the commands do; `python man/make.py` writes them."""
-    make = _maker()
-    written = {path.name: path.read_text(encoding="utf-8") for path in make.FOLDER.glob("*.1")}
-    assert written == make.pages()
-
-
-def _maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("man_make", ROOT / "man" / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

@@ -15,11 +15,11 @@ from dtcpos.cli.jsonout import dumps
 from dtcpos.cli.known_settings import KEYS, Key, explanation, key_path, toml_of
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, load_settings, settings_path
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.editing import draft_of, faults_of, save, with_key, without_key
 from dtcpos.errors import SettingsError, UsageError
+from dtcpos.notifying.urls import web_address
 from dtcpos.settings import Settings, parsed, settings_text
+from dtcpos.settings_editing import draft_of, faults_of, save, with_key, without_key
 from dtcpos.toml_text import key_text, string_text
-from dtcpos.urls import web_address
 
 app = new_app()
 
@@ -85,7 +85,7 @@ def show(
         chosen = {path: value for path, value in values.items() if path[: len(_words(key))] == _words(key)}
         if not chosen:
             key_path(key)
-            raise UsageError(f"{key} is not set")
+            raise UsageError(f"{key} is not set; `dtcpos config set {key} VALUE` sets it")
     if as_json:
         print(
             dumps(

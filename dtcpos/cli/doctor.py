@@ -15,20 +15,9 @@ from attrs import evolve
 
 from dtcpos.cli.options import AsJson, Config, Db, ledger_path, utc_now
 from dtcpos.cli.premises import look_around
-from dtcpos.cli.session import (
-    NoMarketData,
-    Server,
-    Tls,
-    TlsCa,
-    Username,
-    WantedEncoding,
-    Wishes,
-    manners,
-    password_for,
-    wished_address,
-    wished_username,
-)
-from dtcpos.cli.shape import examples, new_app
+from dtcpos.cli.server_options import NoMarketData, Server, Tls, TlsCa, Username, WantedEncoding
+from dtcpos.cli.session import Wishes, manners, password_for, wished_address, wished_username
+from dtcpos.cli.shape import countable, examples, new_app
 from dtcpos.diagnosis import Finding, Plan, Result, examine, findings_of
 from dtcpos.diagnosis.words import CHECKS, fault, skipped
 from dtcpos.dtc import Encoding
@@ -44,7 +33,8 @@ _WIDTH_MAX = 110
 _Key = TypeVar("_Key")
 
 Patience = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long to wait for each answer.")
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, callback=countable, help="How long to wait for each answer."),
 ]
 
 

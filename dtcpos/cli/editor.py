@@ -13,9 +13,9 @@ from tempfile import mkstemp
 
 import typer
 
-from dtcpos.editing import draft_of, faults_of, save
 from dtcpos.errors import DtcposError, SettingsError, UsageError
 from dtcpos.settings import settings_text
+from dtcpos.settings_editing import draft_of, faults_of, save
 
 _USUAL = ("notepad",) if os.name == "nt" else ("sensible-editor", "nano", "vi")
 
@@ -35,7 +35,7 @@ def edit_settings(path: Path, template: str) -> None:
     before = draft.text if draft.content is not None else template
     copy = _copy_of(before)
     while True:
-        _run(editor, copy)
+        _run(editor, copy, before)
         text, _ = settings_text(copy)
         faults = list(faults_of(text, "what you wrote"))
         if not faults:
@@ -81,11 +81,19 @@ def _editor() -> str:
     return f'"{found}"' if os.name == "nt" else shlex.quote(found)
 
 
-def _run(editor: str, copy: Path) -> None:
+def _run(editor: str, copy: Path, before: str) -> None:
     # By the shell, as every program does with EDITOR: it may have options and quotes in it.
     quoted = f'"{copy}"' if os.name == "nt" else shlex.quote(str(copy))
     ended = subprocess.run(f"{editor} {quoted}", shell=True, check=False)
     if ended.returncode:
-        with suppress(FileNotFoundError):
-            copy.unlink()
-        raise UsageError(f"the editor {editor} ended with {ended.returncode}; the settings are as they were")
+        words = f"the editor {editor} ended with {ended.returncode}; the settings are as they were"
+        raise UsageError(f"{words}{_kept(copy, before)}")
+
+
+def _kept(copy: Path, before: str) -> str:
+    """Remove a copy that nothing was written to; of any other return where it is."""
+    with suppress(FileNotFoundError):
+        if copy.read_bytes() != before.encode("utf-8"):
+            return f"; what you wrote is in {copy}"
+        copy.unlink()
+    return ""

@@ -176,11 +176,14 @@ def _unknown(text: str, known: list[str]) -> str:
 
 
 def toml_of(key: Key, text: str) -> str:
-    """Return what a person typed as the value of a setting, in TOML. Raises UsageError; what it means is not judged."""
+    """Return what a person typed as the value of a setting, in TOML; what it means is not judged.
+
+    Raises UsageError, or SettingsError for bytes that are no text.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise SettingsError(f"{key.table}.{key.name}: {text!r} is no text") from error
+        raise SettingsError(f"{key.table}.{key.name}: {text!r} is no text; write it in UTF-8") from error
     try:
         return _WRITERS[key.kind](text)
     except ValueError as error:

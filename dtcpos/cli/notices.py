@@ -19,8 +19,8 @@ from dtcpos.cli.jsonout import dumps
 from dtcpos.cli.options import mode_word, utc_now
 from dtcpos.cli.updates import render_update, update_json
 from dtcpos.errors import DtcposError, UsageError
-from dtcpos.notify import Delivery, Notifier
-from dtcpos.on_event import OnEvent as OnEventCommand
+from dtcpos.notifying.command import OnEvent as OnEventCommand
+from dtcpos.notifying.notifier import Delivery, Notifier
 from dtcpos.settings import EVENTS, Settings
 from dtcpos.updates import (
     AlertUpdate,
@@ -216,7 +216,7 @@ def _deliveries(settings: Settings, notices: Notices) -> dict[str, Delivery]:
         found["on_event"] = OnEventCommand(command, environment=environment)
     url = settings.notify.webhook if notices.webhook is None else notices.webhook
     if url:
-        from dtcpos.webhook import Webhook as WebhookDelivery
+        from dtcpos.notifying.webhook import Webhook as WebhookDelivery
 
         try:
             found["webhook"] = WebhookDelivery(url)
@@ -233,7 +233,9 @@ def _logging(settings: Settings, path: Path | None) -> Iterator[LogFile | None]:
         yield None
         return
     from dtcpos.cli.log_file import LogFile
+    from dtcpos.exporters.placing import refuse_ledger
 
+    refuse_ledger(path)
     log = LogFile(path, size_max=wanted.size_max, keep=wanted.keep, say=say, clock=utc_now)
     log.hide(os.environ.get("DTCPOS_PASSWORD", ""))
     with closing(log), overheard(log.write):

@@ -104,7 +104,7 @@ def _ledger(
     try:
         with LedgerReader.open(path) as reader:
             obstacle = _obstacle(path)
-            soundness = reader.integrity() if path.stat().st_size <= _CHECKED_MAX else "ok"
+            soundness = reader.integrity() if _is_small(path) else "ok"
             if soundness != "ok":
                 found = fault("ledger", f"{path} is damaged: {soundness}", "run `dtcpos verify`, then restore a backup")
                 return found, _holder(path, None), ()

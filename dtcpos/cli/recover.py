@@ -155,7 +155,9 @@ def _synced(wishes: Wishes, settings: Settings, db: Path | None) -> tuple[int, t
 
     with session(wishes, settings, db, publish) as (follower, _):
         follower.run()
-    return (synced[-1].backfilled, synced[-1].unfinished) if synced else (0, ())
+    if not synced:
+        raise CannotConnect("stopped before the server had answered")
+    return synced[-1].backfilled, synced[-1].unfinished
 
 
 def _show(found: list[Standing], breaks: list[Break], backfilled: int, soundness: str, *, is_proved: bool) -> None:

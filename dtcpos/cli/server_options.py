@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from dtcpos.cli.shape import countable
+
 EncodingWord = Literal["auto", "binary", "vls", "json", "compact"]
 Server = Annotated[
     str | None,
@@ -14,7 +16,7 @@ Server = Annotated[
 ]
 WantedEncoding = Annotated[
     EncodingWord | None,
-    typer.Option("--encoding", help="Ask for this encoding; auto asks for binary and takes what is answered."),
+    typer.Option("--encoding", help="Ask for this encoding; auto asks for binary, then tries the others."),
 ]
 Tls = Annotated[bool, typer.Option("--tls", help="Speak TLS and check the server's certificate.")]
 TlsCa = Annotated[
@@ -36,10 +38,15 @@ HistoryDays = Annotated[
 ]
 RequestTimeout = Annotated[
     float,
-    typer.Option("--request-timeout", metavar="SECONDS", min=0.1, help="Ask again after this, then give up."),
+    typer.Option(
+        "--request-timeout", metavar="SECONDS", min=0.1, callback=countable, help="Ask again after this, then give up."
+    ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="With --once: how long to keep trying.")
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.1, callback=countable, help="With --once: how long to keep trying."
+    ),
 ]
 Capture = Annotated[
     Path | None, typer.Option("--capture", metavar="FILE", help="Write every byte received, for `decode`.")

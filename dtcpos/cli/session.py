@@ -17,15 +17,7 @@ from attrs import frozen
 
 from dtcpos.cli.health import NOTIFIERS
 from dtcpos.cli.options import ledger_path, utc_now
-from dtcpos.cli.server_options import (
-    EncodingWord,
-    NoMarketData,
-    Server,
-    Tls,
-    TlsCa,
-    Username,
-    WantedEncoding,
-)
+from dtcpos.cli.server_options import EncodingWord
 from dtcpos.cli.stopping import stopping
 from dtcpos.cli.writing import opened
 from dtcpos.errors import LedgerError, UsageError
@@ -40,24 +32,7 @@ if TYPE_CHECKING:
     from dtcpos.store import PositionRepository
     from dtcpos.updates import Update
 
-
 _KEEP_TALLIES_S = 5.0
-
-__all__ = [
-    "NoMarketData",
-    "Server",
-    "Tls",
-    "TlsCa",
-    "Username",
-    "WantedEncoding",
-    "Wishes",
-    "manners",
-    "password_for",
-    "printer",
-    "session",
-    "wished_address",
-    "wished_username",
-]
 
 
 @frozen(kw_only=True)
@@ -125,6 +100,10 @@ def session(
             policy=Policy(wishes.policy),
             close_price=wishes.close_price,
         )
+        if wishes.capture is not None:
+            from dtcpos.exporters.placing import refuse_ledger
+
+            refuse_ledger(wishes.capture)
         follower = Follower(
             keeper=keeper,
             address=address,
@@ -219,7 +198,7 @@ def manners(word: str) -> list[tuple[Encoding, bool]]:
         # A server fixed to one encoding may not understand a request for another; each is tried in turn.
         fixed = (Encoding.JSON, Encoding.BINARY, Encoding.VLS, Encoding.JSON_COMPACT)
         return [(Encoding.BINARY, True), *((encoding, False) for encoding in fixed)]
-    encoding = next(known for known in Encoding if known.word == word)
+    encoding = Encoding.of_word(word)
     return [(encoding, True), (encoding, False)]
 
 

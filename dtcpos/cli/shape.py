@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
+
+# Twelve days; whoever means "for ever" is served as long, and no clock of a computer ends before.
+_COUNTED_MAX: Final = 1e6
+
+
+def countable(number: float) -> float:
+    """Return a number of an option that can be counted with; nan is in every range, and infinity is no time."""
+    if not number <= _COUNTED_MAX:
+        raise typer.BadParameter(f"{number} is not a number up to {_COUNTED_MAX:,.0f}")
+    return number
 
 
 def new_app(**settings: str | bool) -> typer.Typer:

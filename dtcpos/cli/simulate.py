@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dtcpos.cli.shape import examples, new_app
+from dtcpos.cli.shape import countable, examples, new_app
 from dtcpos.errors import UsageError
 
 app = new_app()
@@ -43,7 +43,10 @@ def simulate(
         typer.Option("--encoding", help="The only encoding it speaks; without it, the ones the script allows."),
     ] = None,
     speed: Annotated[
-        float, typer.Option("--speed", metavar="FACTOR", min=0.001, help="Divides every wait of the script.")
+        float,
+        typer.Option(
+            "--speed", metavar="FACTOR", min=0.001, callback=countable, help="Divides every wait of the script."
+        ),
     ] = 1.0,
     tls_cert: Annotated[
         Path | None, typer.Option("--tls-cert", metavar="PATH", help="Speak TLS with this certificate and key (PEM).")

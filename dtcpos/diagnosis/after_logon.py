@@ -121,7 +121,7 @@ def _refusals(bad: list[Ended]) -> str:
 def _cut_off(check: str, answers: Answers) -> Finding:
     return fault(
         check,
-        f"the line ended before the answer came ({printable(answers.lost)})" if answers.lost else "never asked",
+        f"the line ended before the answer came ({printable(answers.lost)})",
         "see what the server says about it",
         "Window >> Message Log",
     )

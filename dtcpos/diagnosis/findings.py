@@ -41,11 +41,11 @@ def findings_of(sight: Sight) -> list[Finding]:
 
 
 def _address(sight: Sight) -> Finding:
-    where = sight.address
+    sent = f", where {sight.sent_from} sent us" if sight.sent_from else ""
+    where = f"{sight.address}{sent}"
     match sight.reach:
         case Reach.CONNECTED:
-            sent = f", where {sight.sent_from} sent us" if sight.sent_from else ""
-            return ok("address", f"{where} accepts connections{sent}")
+            return ok("address", f"{sight.address} accepts connections{sent}")
         case Reach.REFUSED:
             return fault(
                 "address",
@@ -123,13 +123,17 @@ def _protocol(sight: Sight) -> Finding:
     if attempt.is_dtc:
         return ok("protocol", "it speaks DTC")
     heard = f": {printable(attempt.heard)}" if attempt.heard else ""
+    wordless = {
+        Peer.SILENT: f"{sight.address} accepts connections and says nothing for {sight.timeout_s:g} s",
+        Peer.CLOSED: f"{sight.address} accepts connections and hangs up without a word",
+    }
     words = {
         Peer.HTTP: f"a web server answers at {sight.address}{heard}",
         Peer.SSH: f"an SSH server answers at {sight.address}{heard}",
         Peer.FOREIGN: f"what answers at {sight.address} is not DTC{heard}",
         Peer.BROKEN: f"what answers at {sight.address} is not DTC as we know it ({attempt.words})",
-        Peer.SILENT: f"{sight.address} accepts connections and says nothing for {sight.timeout_s:g} s",
-        Peer.CLOSED: f"{sight.address} accepts connections and hangs up without a word",
+        **dict.fromkeys((Peer.SILENT, Peer.CLOSED), f"what {sight.address} says is no answer of DTC{heard}"),
+        **({} if heard else wordless),
     }.get(attempt.peer, f"{sight.address} was not understood ({attempt.words})")
     remedy = "name the port of the DTC server (Sierra Chart's is 11099 unless it was changed)"
     menu = _PORT
@@ -191,6 +195,9 @@ def _logon(sight: Sight) -> Finding:
         assert logon is not None
         there = f"to {logon.ReconnectAddress!r}" if logon.ReconnectAddress else "away without saying where to"
         return fault("logon", f"the server sends us {there}", "name the address of the server itself")
+    if attempt.peer is Peer.UNTOLD:
+        remedy = "use --encoding json, or a name and a password of Western letters"
+        return fault("logon", attempt.words, remedy, setting("Encoding: Automatic"))
     if attempt.peer is Peer.REFUSED:
         assert logon is not None
         away = " and asks us not to come again" if logon.Result == LogonStatus.ERROR_NO_RECONNECT else ""

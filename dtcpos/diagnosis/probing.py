@@ -5,6 +5,7 @@ The socket is `client`'s and the clock is the caller's. What fails is a part of 
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from dtcpos.dtc import (
     State,
     UserMessage,
 )
-from dtcpos.errors import DtcposError, RemoteProtocolError
+from dtcpos.errors import DtcposError, LocalProtocolError, RemoteProtocolError
 
 Clock = Callable[[], float]
 
@@ -46,6 +47,8 @@ _BEGINNINGS = ((b"HTTP/", Peer.HTTP), (b"<", Peer.HTTP), (b"SSH-", Peer.SSH), (b
 _LOGGED_ON = (State.SYNCING, State.READY)
 # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h, then not yet valid, has expired.
 _WRONG_NAME, _OUT_OF_DATE = (62, 64), (9, 10)
+# Of Python, in front of the words of some of its errors; nobody who trades can use it.
+_PLACE_IN_SOURCE = re.compile(r"^_ssl\.c:\d+: *")
 
 
 @frozen(kw_only=True)
@@ -163,7 +166,7 @@ def _tls_failure(error: OSError) -> Tls | None:
 def _certificate_words(error: OSError, words: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message).rstrip(".")
-    return str(getattr(error, "reason", "") or words).replace("_", " ").lower()
+    return _PLACE_IN_SOURCE.sub("", str(getattr(error, "reason", "") or words)).replace("_", " ").lower()
 
 
 def _is_open(address: Address, timeout_s: float) -> bool:
@@ -274,9 +277,12 @@ def _attempt(
     )
     talk = _Talk(line, connection, clock)
     attempt = Attempt(encoding=encoding, negotiate=negotiate, peer=Peer.SILENT)
-    connection.start(clock())
     try:
+        connection.start(clock())
         response, told = _logged_on(talk, plan.timeout_s)
+    except LocalProtocolError as error:
+        spoken = connection.encoding if connection.peer_encoding_confirmed else None
+        return evolve(attempt, peer=Peer.UNTOLD, spoken=spoken, words=str(error)), sight
     except RemoteProtocolError as error:
         peer = _foreign(talk.heard) or Peer.BROKEN
         return evolve(attempt, peer=peer, heard=_safe(talk.heard, logon), words=str(error)), sight
@@ -354,6 +360,8 @@ def _interviewed(talk: _Talk, plan: Plan, response: LogonResponse, told: list[Me
             for message in heard:
                 interview.take(message, now)
             interview.tick(now)
+        if now >= give_up_at:
+            talk.closed = talk.closed or f"given up after {_WHOLE_S_MAX:g} s of answers without an end"
     except RemoteProtocolError as error:
         talk.closed = str(error)
     except OSError as error:

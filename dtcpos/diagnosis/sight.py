@@ -67,6 +67,8 @@ class Peer(StrEnum):
     ELSEWHERE = "elsewhere"
     SILENT = "silent"
     CLOSED = "closed"
+    # Our own words cannot be said in its encoding.
+    UNTOLD = "untold"
     TLS = "TLS"
     HTTP = "HTTP"
     SSH = "SSH"
@@ -162,11 +164,6 @@ class Sight:
     timeout_s: float = 0.0
     sent_from: str = ""
     known_prices: tuple[tuple[str, Decimal], ...] = ()
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether anything at all listens there."""
-        return self.reach is Reach.CONNECTED
 
     @property
     def last(self) -> Attempt | None:

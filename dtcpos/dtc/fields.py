@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dtcpos.dtc.message import Message
 
 T = TypeVar("T")
-Number = int | float
 
 DBL_MAX = 1.7976931348623157e308
 FLT_MAX = 3.4028234663852886e38

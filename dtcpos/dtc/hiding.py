@@ -20,8 +20,4 @@ WORDED: Final = frozenset({2, 5, 103, 121, 151, 302, 307, 308, 310, 509, 602, 60
 
 def without(message: Message, secret: str) -> Message:
     """Return the message with the secret blotted out of its texts."""
-    raw = list(message._raw)
-    for field in message.fields:
-        if field.is_text and secret in (text := getattr(message, field.name)):
-            raw[field.index] = text.replace(secret, HIDDEN)
-    return message.of_raw(tuple(raw), message.absent)
+    return message.with_texts(lambda _, text: text.replace(secret, HIDDEN))

@@ -11,7 +11,7 @@ from tempfile import mkstemp
 
 from dtcpos.errors import LedgerCorrupt, OutputUnwritable
 from dtcpos.store.connection import connect_reader, refusal_of
-from dtcpos.store.leftovers import BESIDE, SUFFIX, clear_leftovers, part_prefix
+from dtcpos.store.parts import BESIDE, SUFFIX, clear_leftovers, flush_folder, part_prefix
 
 
 def back_up(ledger: Path, target: Path) -> int:
@@ -34,7 +34,7 @@ def back_up(ledger: Path, target: Path) -> int:
             shutil.copymode(ledger, part)
             size = _flushed(part)
             part.replace(target)
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
         except OSError as error:
             raise OutputUnwritable(f"{target} cannot be written ({error.strerror}); name another place") from error
         finally:
@@ -66,14 +66,3 @@ def _flushed(path: Path) -> int:
     with path.open("r+b") as file:
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size
-
-
-def _flush_folder(folder: Path) -> None:
-    # Windows cannot open a folder, and keeps the new name without being asked.
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -134,7 +134,7 @@ _SIGHTED_AGAIN: Final = f"SELECT {listed(SIGHTING)} FROM resighting WHERE fill_i
 
 
 class LedgerQueries:
-    """The questions about a ledger that need no more than a connection."""
+    """The questions about a ledger that need no more than a connection; `audit` and `mending` use its `_` methods."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path | str) -> None:
         self._connection = connection

@@ -70,7 +70,7 @@ def time_text(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         assert moment.tzinfo is not None, moment
         moment = moment.astimezone(UTC)
-    # A third of the time of `isoformat`, which asks the zone for an offset that is known here.
+    # Half the time of `isoformat`, which asks the zone for an offset that is known here.
     hour, minute, second = _TWO_DIGITS[moment.hour], _TWO_DIGITS[moment.minute], _TWO_DIGITS[moment.second]
     return f"{_day_text(moment.toordinal())}T{hour}:{minute}:{second}.{moment.microsecond:06d}Z"
 
@@ -120,7 +120,7 @@ def checksum_of(row: Row) -> int:
 
 def fill_row(fill: Fill) -> Row:
     """Return the row of a fill that has its id and its time of booking: the columns of `FILL` and their checksum."""
-    # Taken apart at once: asking for each by its name takes four times as long.
+    # Taken apart at once: asking for each by its name takes twice as long.
     (
         account, symbol, side, quantity, price, time, is_exact, execution_id, order_id, parent_id, cumulative, after,
         place, source, commission, flags, reason, raw, supersedes, is_void, fill_id, booked_at,

@@ -7,6 +7,7 @@ import shlex
 import stat
 import sys
 import tomllib
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from hypothesis import strategies as st
 from dtcpos.cli import editor
 from dtcpos.cli.config import EXPLANATION
 from dtcpos.cli.known_settings import KEYS, Key, key_path, toml_of
-from dtcpos.editing import with_key, without_key
 from dtcpos.errors import SettingsError, UsageError
 from dtcpos.settings import Settings, known_keys, parsed, read_settings, settings_of
+from dtcpos.settings_editing import with_key, without_key
 from tests.cli.conftest import Shell
 
 MINE = """\
@@ -295,8 +296,40 @@ def test_edit_again_or_keep_the_old(shell: Shell, path: Path, terminal: Terminal
 def test_an_editor_that_fails(shell: Shell, path: Path, terminal: Terminal) -> None:
     """:cq means no; the settings are as they were."""
     terminal.edits("sys.exit(3)")
-    assert "ended with 3; the settings are as they were" in shell("config", "edit", code=2).err
+    assert shell("config", "edit", code=2).err.endswith("ended with 3; the settings are as they were\n")
     assert path.read_text(encoding="utf-8") == MINE
+    assert not list(terminal.folder.glob("*.toml"))
+
+
+def test_an_editor_that_fails_the_second_time_loses_no_work(shell: Shell, path: Path, terminal: Terminal) -> None:
+    """What was written the first time and was not valid stays in the copy, and its place is told."""
+    terminal.edits("sys.exit(3) if 'prt' in text else None\ntext = text.replace('port', 'prt')")
+    complaint = shell("config", "edit", code=2, stdin=b"\n").err
+    (copy,) = terminal.folder.glob("*.toml")
+    assert complaint.endswith(f"ended with 3; the settings are as they were; what you wrote is in {copy}\n")
+    assert "prt = 11100" in copy.read_text(encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == MINE
+
+
+def test_many_who_set_keys_at_once_lose_none(tmp_path: Path) -> None:
+    """Whoever was told that a key is set finds it; who came too late is told to try again, and does."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dtcpos.settings_editing import draft_of, save
+
+    path = tmp_path / "settings.toml"
+
+    def put(number: int) -> None:
+        while True:
+            draft = draft_of(path)
+            with suppress(SettingsError):
+                save(draft, with_key(draft.text, ("accounts", f"A-{number}"), '"SIM"', str(path)))
+                return
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(put, range(40)))
+    assert len(tomllib.loads(path.read_text(encoding="utf-8"))["accounts"]) == 40
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 def test_settings_somebody_else_has_changed_are_not_overwritten(shell: Shell, path: Path, terminal: Terminal) -> None:

@@ -178,13 +178,17 @@ def test_the_lines_of_the_readme_run_as_they_are(tmp_path: Path) -> None:
         sandbox = at_home(tmp_path / "home", server.port)
         table = crontab(text)
         own, rest = str(sandbox.home / "bin"), "/usr/bin:/bin"
-        path = re.sub(r"^/home/\w+/[\w./-]*bin", own, table.variables.get("PATH", f"{own}:{rest}"))
+        path = re.sub(r"^/opt/dtcpos/bin(?=:)", own, table.variables.get("PATH", f"{own}:{rest}"))
         cron = Cron(sandbox, table._replace(variables={**table.variables, "PATH": path}))
         assert len(cron.table.entries) >= 2
         for entry in cron.table.entries:
             assert cron.run(entry) == (0, ""), entry
+        # At five past five in Chicago today is the day that has just begun; what the sandbox traded is in it.
+        (daily,) = [entry for entry in cron.table.entries if "export" in entry.command]
+        assert "--since yesterday --until yesterday --per-day" in daily.command
+        assert cron.run(daily._replace(command=daily.command.replace("yesterday", "today"))) == (0, "")
     assert not (sandbox.home / "mail.txt").exists()
-    assert [path.stem[:9] for path in sandbox.home.glob("trades-*.csv")] == ["trades-20"]
+    assert {path.stem[:9] for path in sandbox.home.glob("trades-*.csv")} == {"trades-20"}
 
 
 def rows_in(folder: Path, column: str) -> list[str]:

@@ -18,6 +18,7 @@ from dtcpos.dtc import (
     EncodingRequest,
     EncodingResponse,
     Heartbeat,
+    HistoricalOrderFillResponse,
     HistoricalOrderFillsRequest,
     Logoff,
     LogonRequest,
@@ -27,6 +28,7 @@ from dtcpos.dtc import (
     OpenOrdersRequest,
     Role,
     SecurityDefinitionForSymbolRequest,
+    TradeAccountResponse,
     TradeAccountsRequest,
     UserMessage,
     encode,
@@ -73,9 +75,10 @@ def test_a_host_nobody_knows(shell: Shell) -> None:
         (b"SSH-2.0-OpenSSH_9.6\r\n", "an SSH server answers at {}: SSH-2.0-OpenSSH_9.6"),
         (b"220 mail.example.net ESMTP\r\n", "what answers at {} is not DTC: 220 mail.example.net ESMTP"),
         (b"\x02\x00\x00\x00 and so on", "what answers at {} is not DTC: and so on"),
+        (b"J\0\0\0\x0a8.0.32\0", "what {} says is no answer of DTC: J 8.0.32"),
         (b"", "{} accepts connections and hangs up without a word"),
     ],
-    ids=["web", "ssh", "mail", "garbage", "hangs up"],
+    ids=["web", "ssh", "mail", "garbage", "database", "hangs up"],
 )
 def test_a_port_of_something_else(shell: Shell, banner: bytes, words: str) -> None:
     """S5: the wrong port is named as such, with what was heard there."""
@@ -92,6 +95,24 @@ def test_a_port_that_says_nothing(shell: Shell) -> None:
     with answering(silence) as address:
         ran = shell("doctor", address, "--timeout", "0.2", "--json", code=6)
     assert found(ran, "protocol")["found"] == f"{address} accepts connections and says nothing for 0.2 s"
+
+
+def test_a_port_that_says_something_else_and_waits(shell: Shell) -> None:
+    """S5: what may be the beginning of a message, and never becomes one, is not called silence."""
+
+    def answer(client: socket.socket) -> None:
+        client.sendall(b"J\0\0\0\x0a8.0.32\0")
+        silence(client)
+
+    with answering(answer) as address:
+        ran = shell("doctor", address, "--timeout", "0.2", "--json", code=6)
+    assert found(ran, "protocol")["found"] == f"what {address} says is no answer of DTC: J 8.0.32"
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300"])
+def test_a_time_that_is_none(shell: Shell, seconds: str) -> None:
+    """U4: bounded time is what a person can wait for; the error names the value, exit 2."""
+    assert f"--timeout': {float(seconds)} is not a number up to" in shell("doctor", "--timeout", seconds, code=2).err
 
 
 @contextmanager
@@ -123,6 +144,7 @@ def test_tls_to_a_server_without(shell: Shell) -> None:
     with serving() as server:
         fault = found(shell("doctor", server.address, "--tls", "--timeout", "1", "--json", code=6), "tls")
     assert fault["found"].startswith(f"{server.address} speaks no TLS, it speaks DTC without")
+    assert "ssl.c" not in fault["found"], "a place in the source of Python helps nobody"
     assert fault["remedy"].startswith("leave out --tls")
     assert fault["menu"].startswith(f"{SETTINGS}Require TLS: Yes")
 
@@ -212,6 +234,20 @@ def test_a_refused_logon(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "wrong-password" not in wrong.out + wrong.err
 
 
+def test_a_password_that_cannot_be_said(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S1: text of the binary encodings has 8 bits; that is a finding as any other, and without the password."""
+    monkeypatch.setenv("DTCPOS_PASSWORD", "5000\N{EURO SIGN}-hunter2")
+    with serving() as server:
+        ran = shell("doctor", server.address, "--username", "trader", "--json", code=6)
+        assert found(
+            shell("doctor", server.address, "--username", "trader", "--encoding", "json", "--json"), "logon", "ok"
+        )
+    assert found(ran, "protocol", "ok")
+    assert found(ran, "logon")["found"] == "Password: *** has characters that 8-bit text cannot hold"
+    assert "--encoding json" in found(ran, "logon")["remedy"]
+    assert "hunter2" not in ran.out + ran.err
+
+
 def test_a_server_that_hangs_up_upon_the_logon(shell: Shell) -> None:
     """S4: some refuse by closing the line; that is not an encoding that failed."""
 
@@ -256,6 +292,41 @@ def test_a_server_elsewhere_is_followed(shell: Shell) -> None:
         ran = shell("doctor", here.address, "--json")
     assert found(ran, "address", "ok")["found"].endswith(f"where {here.address} sent us")
     assert found(ran, "logon", "warning")["remedy"] == f"use {there.address}"
+
+
+def test_a_server_elsewhere_that_is_not_there(shell: Shell) -> None:
+    """S4: an address the person never named is told with the one who named it, and one that is none as it was said."""
+    with serving("account Sim1\nreconnect-to 127.0.0.1:1\n") as here:
+        ran = shell("doctor", here.address, "--json", code=3)
+    assert found(ran, "address")["found"].startswith(f"nothing listens at 127.0.0.1:1, where {here.address} sent us (")
+    with serving("account Sim1\nreconnect-to http://127.0.0.1:1\n") as here:
+        ran = shell("doctor", here.address, "--json", code=6)
+    assert found(ran, "logon")["found"] == "the server sends us to 'http://127.0.0.1:1'"
+
+
+def test_an_answer_without_an_end(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S5: a history that goes on and on is given up, and is not taken for one nobody asked for."""
+    monkeypatch.setattr("dtcpos.diagnosis.probing._WHOLE_S_MAX", 1.0)
+
+    def answer(client: socket.socket) -> None:
+        say = {"TradeAccount": "Sim1", "MessageNumber": 1}
+        client.recv(4096)
+        client.sendall(encode(EncodingResponse(Encoding=0), Encoding.BINARY))
+        client.recv(4096)
+        client.sendall(encode(LogonResponse(TradingIsSupported=1), Encoding.BINARY))
+        asked = int.from_bytes(client.recv(4096)[4:8], "little")
+        account = TradeAccountResponse(RequestID=asked, TotalNumberMessages=1, **say)
+        client.sendall(encode(account, Encoding.BINARY))
+        asked = int.from_bytes(client.recv(4096)[4:8], "little")
+        part = HistoricalOrderFillResponse(RequestID=asked, TotalNumberMessages=1000, **say)
+        while True:
+            client.sendall(encode(part, Encoding.BINARY))
+            time.sleep(0.05)
+
+    with answering(answer) as address:
+        ran = shell("doctor", address, "--json", code=6)
+    assert {"history", "positions", "orders"} <= faults(ran)
+    assert "given up after 1 s of answers without an end" in found(ran, "history")["found"]
 
 
 def test_trading_is_not_allowed(shell: Shell) -> None:

@@ -41,6 +41,7 @@ ON_TERMINAL = {"dtcpos config edit", "EDITOR='code --wait' dtcpos config edit"}
 ENDLESS = {
     "dtcpos connect": "synced",
     "dtcpos connect --capture session.bin": "synced",
+    "dtcpos connect --on-event 'notify-send \"$(head -c 200)\"'": "synced",
     "dtcpos tail -f": "MESZ26-CME",
     "dtcpos tail -f --json | jq .price": "parsed",
     "dtcpos positions --watch": "MNQZ26-CME",

@@ -293,6 +293,31 @@ def test_a_link_stays_and_its_target_is_replaced(shell: Shell, tmp_path: Path) -
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "fills", "--output", "PATH"),
+        ("export", "fills", "--per-day", "--output", "PATH{date}"),
+        ("status", "--prometheus", "PATH"),
+        ("connect", "--once", "--timeout", "0.1", "127.0.0.1:1", "--capture", "PATH"),
+        ("connect", "--once", "--timeout", "0.1", "127.0.0.1:1", "--log-file", "PATH"),
+    ],
+    ids=lambda words: words[-2].lstrip("-") + words[-1],
+)
+@pytest.mark.parametrize("ending", ["", "-wal", "-link"])
+def test_a_ledger_is_never_written_over(shell: Shell, tmp_path: Path, words: tuple[str, ...], ending: str) -> None:
+    """N14: one wrong word after --output does not cost the ledger, be it this one, another, or what lies beside it."""
+    other = tmp_path / ("2026-11-20" if words[-1] == "PATH{date}" else "other.db")
+    other.write_bytes(shell.path.read_bytes())
+    (tmp_path / f"{other.name}-link").symlink_to(other)
+    before = other.read_bytes()
+    target = str(tmp_path / f"{{date}}{ending}") if words[-1] == "PATH{date}" else f"{other}{ending}"
+    ran = shell(*words[:-1], target, code=2)
+    assert "belongs to a ledger, which is not written over; name another file" in ran.err
+    assert other.read_bytes() == before
+    assert shell("verify").out == "ok\n"
+
+
 def test_a_pipe_is_written_into(shell: Shell, tmp_path: Path) -> None:
     """N14: what waits at the other end gets the rows, and the pipe is still one."""
     pipe = tmp_path / "pipe"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -195,7 +196,9 @@ def changed(name: str, value: str) -> str:
         (f"{HEAD}\n{changed('wire_price', '')}\n", "line 2: price and wire_price do not belong together; "),
         (f"{HEAD}\n{GOOD}\n{changed('price', '50.5')}\n", "line 3: price 50.5 is not wire_price 5050.25 times one"),
         (f"{HEAD}\n{GOOD}\n{changed('mode', 'LIVE')}\n", "line 3: account 'Sim1' is SIM above and LIVE here; "),
-        (f'{HEAD}\n{GOOD}\n"unclosed', "line 2: unexpected end of data; "),
+        (f'{HEAD}\n{GOOD}\n"unclosed\n', "line 2: unexpected end of data; "),
+        (f"{HEAD}\n{GOOD}", "line 2: the last line does not end: the file was cut; "),
+        (HEAD.replace(",", ";"), "line 1: id, mode, account, "),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fresh: Shell, tmp_path: Path, text: str, words: str) -> None:
@@ -224,6 +227,53 @@ def test_json_that_was_cut_or_is_something_else_is_refused(shell: Shell, fresh: 
     for again in (json.dumps(json.loads(text)), json.dumps(json.loads(text), indent=2)):
         path.write_text(again, encoding="utf-8")
         assert "5 rows, 5 fills" in fresh("import", str(path)).out
+
+
+def test_what_is_no_plain_file_is_refused(shell: Shell, fresh: Shell, tmp_path: Path) -> None:
+    """U4: a pipe, which would be waited for without end, and UTF-16, as `>` of a PowerShell writes it, are named."""
+    pipe, wide = tmp_path / "pipe.csv", tmp_path / "wide.csv"
+    os.mkfifo(pipe)
+    assert f"{pipe} is no file; save what it gives to a file" in fresh("import", str(pipe), code=2).err
+    wide.write_text(exported(shell, tmp_path / "fills.csv").read_text(encoding="utf-8"), encoding="utf-16")
+    assert f"{wide} is UTF-16; save it as UTF-8" in fresh("import", str(wide), code=2).err
+
+
+@pytest.mark.parametrize("folder", ["new", "own"])
+def test_corrected_executions_without_an_id_stay_one(shell: Shell, fresh: Shell, tmp_path: Path, folder: str) -> None:
+    """N4, N8: a person's correction of an execution nobody named is that execution, also where it came from."""
+    from dtcpos.keeping.posting import Posting
+
+    nameless = fill(SIM_MES, "+2 @ 5052", minute=6)._replace(execution_id="")
+    with shell.writer as writer, writer.transaction():
+        Posting(writer).post_live([nameless], now=NOW)
+    number = shell("export", "fills", "--format", "json").json[-1]["id"]
+    shell("fix", "replace", str(number), "--price", "5053", "--reason", "as the broker says")
+    held, trades = held_by(shell), trades_of(shell)
+    path = exported(shell, tmp_path / "fills.csv")
+    target = fresh if folder == "new" else shell
+    for _ in range(2):
+        target("import", str(path))
+        assert (held_by(target), trades_of(target)) == (held, trades)
+    assert "0 new, 6 seen before" in target("import", str(path)).out
+
+
+def test_executions_without_ids_keep_their_order(shell: Shell, fresh: Shell, tmp_path: Path) -> None:
+    """U7, N10: of one instant, the ids an import makes up do not decide which was first."""
+    from dtcpos.keeping.posting import Posting
+
+    # Long 2 before: what is sold first takes the average of the lots there were, what is bought first moves it.
+    alike = [
+        fill(SIM_MES, text, minute=6)._replace(execution_id="", order_id=f"{order}", cumulative_quantity=Decimal(1))
+        for order, text in enumerate(["+1 @ 5060", "-1 @ 5070", "+1 @ 5080", "-2 @ 5061", "+1 @ 5011", "-1 @ 5012"])
+    ]
+    with shell.writer as writer, writer.transaction():
+        Posting(writer).post_live(alike, now=NOW)
+    fresh("import", str(exported(shell, tmp_path / "fills.csv")))
+    assert held_by(fresh) == held_by(shell)
+    named = "entry_price", "exit_price", "realized_points", "side"
+    assert [[row[name] for name in named] for row in trades_of(fresh)] == [
+        [row[name] for name in named] for row in trades_of(shell)
+    ]
 
 
 def test_an_export_of_nothing_is_no_fault(fresh: Shell, tmp_path: Path) -> None:

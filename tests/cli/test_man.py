@@ -27,6 +27,12 @@ def make() -> ModuleType:
     return module
 
 
+def test_the_pages_are_current(make: ModuleType) -> None:
+    """U4: they say what the commands do; `python man/make.py` writes them."""
+    written = {path.name: path.read_text(encoding="utf-8") for path in make.FOLDER.glob("*.1")}
+    assert written == make.pages()
+
+
 def test_every_setting_is_in_the_manual(make: ModuleType) -> None:
     """With its table, its meaning and its default, from the table `config --explain` is made of."""
     page = make.pages()["dtcpos-config.1"]

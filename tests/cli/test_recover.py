@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from dtcpos.sim import SimulatedServer, parse_dialogue
 from tests.cli.conftest import Shell
+from tests.crash.commands import PATIENCE_S, ended, started
+from tests.ports import answering, silence
 
 TERMS = "account Sim1\nsymbol MESZ26-CME tick 0.25 value 1.25\n"
 LONG_ONE = TERMS + "history Sim1 BUY 1 MESZ26-CME @ 5050.25 id E-1 order 1001 ago 1h\n"
@@ -43,6 +48,23 @@ def test_a_server_that_cannot_be_reached_is_said_and_the_ledger_listed(held: She
     ran = held("recover", gone, "--timeout", "0.2", code=6)
     assert f"cannot reach {gone}" in ran.err
     assert "Verify with broker" in ran.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no polite kill")
+def test_stopped_before_the_server_answered_nothing_is_called_agreed(held: Shell) -> None:
+    """N11: Ctrl-C while nobody answers lists the ledger, says that nobody answered, and ends with exit 6."""
+    with answering(silence) as address:
+        child = started("recover", address, "--timeout", "60", "--db", held.path, "--config", "")
+        try:
+            time.sleep(2)
+            child.send_signal(signal.SIGTERM)
+            out, err = child.communicate(timeout=PATIENCE_S)
+        finally:
+            ended(child)
+    assert child.returncode == 6, (out, err)
+    assert "stopped before the server had answered; listing what the ledger holds" in err
+    assert "Verify with broker" in out
+    assert "server: answered" not in out
 
 
 def test_with_a_server_it_books_what_was_missed_and_proves_the_rest(held: Shell) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dtcpos.exporters.placing import replacing
+from dtcpos.settings_editing import draft_of, save
 from dtcpos.store import PositionRepository
 from dtcpos.store.backup import back_up
 
@@ -38,6 +39,14 @@ def test_the_next_backup_removes_what_a_killed_one_left(tmp_path: Path, gone: in
     left(folder, f".a.db.{gone}-x1_y.part", f".a.db.{gone}-x1_y.part-journal")
     back_up(ledger, folder / "a.db")
     assert [path.name for path in folder.iterdir()] == ["a.db"]
+
+
+def test_the_next_change_of_the_settings_removes_what_a_killed_one_left(tmp_path: Path, gone: int) -> None:
+    """U3: half a settings file may have a webhook's password in it, and must not lie about for ever."""
+    place = tmp_path / "settings.toml"
+    left(tmp_path, f".settings.toml.{gone}-x1_y.part")
+    save(draft_of(place), "[server]\nport = 11100\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
 
 
 def test_what_may_still_be_written_stays(tmp_path: Path, gone: int) -> None:

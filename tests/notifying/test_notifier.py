@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dtcpos.notify import Complaints, Notifier, Tally
-from dtcpos.on_event import OnEvent
+from dtcpos.notifying.command import OnEvent
+from dtcpos.notifying.notifier import Complaints, Notifier, Tally
 
 PYTHON = shlex.quote(sys.executable) if os.name != "nt" else f'"{sys.executable}"'
 

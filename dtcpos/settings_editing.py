@@ -9,7 +9,9 @@ Invariants:
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from tempfile import mkstemp
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 
 from dtcpos.errors import OutputUnwritable, SettingsError
 from dtcpos.settings import parsed, settings_of, settings_text
+from dtcpos.store.parts import SUFFIX, clear_leftovers, flush_folder, part_prefix
 from dtcpos.toml_text import line_of, with_value, without
 
 KeyPath = tuple[str, ...]
@@ -40,8 +43,13 @@ def draft_of(path: Path) -> Draft:
     if not path.is_file():
         # A device would be replaced by a file.
         raise SettingsError(f"settings {path} are no file that can be changed; use another --config")
+    # The bytes first: what is changed between the two reads is then seen when it is saved.
+    content = None
+    with suppress(OSError):
+        # What cannot be read is refused below, in words.
+        content = path.read_bytes()
     text, encoding = settings_text(path)
-    return Draft(path, text, encoding, path.read_bytes())
+    return Draft(path, text, encoding, content)
 
 
 def with_key(text: str, path: KeyPath, value: str, place: str) -> str:
@@ -132,21 +140,46 @@ def save(draft: Draft, text: str) -> None:
     target = Path(os.path.realpath(draft.path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        present = target.read_bytes() if target.exists() else None
-        if present != draft.content:
-            raise SettingsError(f"settings {draft.path} were changed by somebody else meanwhile; try again")
-        mode = target.stat().st_mode & 0o777 if present is not None else _PRIVATE
-        descriptor, name = mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(text.encode(draft.encoding))
-                out.flush()
-                os.fsync(out.fileno())
-            part.chmod(mode)
-            part.replace(target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        with _alone_in(target.parent):
+            present = target.read_bytes() if target.exists() else None
+            if present != draft.content:
+                raise SettingsError(f"settings {draft.path} were changed by somebody else meanwhile; try again")
+            mode = target.stat().st_mode & 0o777 if present is not None else _PRIVATE
+            _replace(target, text.encode(draft.encoding), mode)
     except OSError as error:
         raise OutputUnwritable(f"cannot write settings {draft.path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Let one process at a time compare and replace; Windows cannot lock a folder, and there nobody waits."""
+    if sys.platform == "win32":
+        yield
+        return
+    from fcntl import LOCK_EX, flock
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks; two who save there at one moment are then as on Windows.
+        with suppress(OSError):
+            flock(descriptor, LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(target: Path, content: bytes, mode: int) -> None:
+    descriptor, name = mkstemp(dir=target.parent, prefix=part_prefix(target), suffix=SUFFIX)
+    part = Path(name)
+    clear_leftovers(target, part)
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.chmod(mode)
+        part.replace(target)
+        flush_folder(target.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -17,8 +17,8 @@ from typing import Final
 from attrs import frozen
 
 from dtcpos._version import __version__
-from dtcpos.notify import Undelivered
-from dtcpos.urls import web_address
+from dtcpos.notifying.notifier import Undelivered
+from dtcpos.notifying.urls import web_address
 
 TIMEOUT_S: Final = 10.0
 _PAUSES_S: Final = (1.0, 3.0, 9.0)

@@ -1,4 +1,4 @@
-"""Files that a process was writing when it was killed: found by their names, and removed by the next one that writes.
+"""Files in the making: how they are named, and what becomes of those whose process was killed.
 
 A file in the making lies beside its place as `.NAME.PID-RANDOM.part`. Whoever begins another one of the same name
 removes those whose process is gone and that nothing was written to for a minute.
@@ -39,3 +39,14 @@ def clear_leftovers(path: Path, part: Path) -> None:
             found = name.fullmatch(other.name)
             if found is not None and not is_running(int(found[1])) and other.stat().st_mtime < now - _SILENT_S:
                 other.unlink()
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk; Windows does so by itself, and cannot open a folder."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,7 @@
 """Tell somebody outside what has happened, and never wait for it.
 
 Updates are put into a bounded queue and taken out by a thread, which hands them on as JSON, an object a line, by
-whatever way of delivery it was given: a command (`on_event`) or an address (`webhook`).
+whatever way of delivery it was given: a `command` or a `webhook`.
 
 Invariants:
 1. `tell` never blocks, and never raises for what the delivery does.

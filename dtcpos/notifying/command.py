@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Final
 
-from dtcpos.notify import Undelivered
+from dtcpos.notifying.notifier import Undelivered
 
 COMMAND_TIMEOUT_S: Final = 30.0
 

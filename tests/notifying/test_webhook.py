@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dtcpos.notify import Notifier, Tally
-from dtcpos.urls import web_address
-from dtcpos.webhook import Webhook
+from dtcpos.notifying.notifier import Notifier, Tally
+from dtcpos.notifying.urls import web_address
+from dtcpos.notifying.webhook import Webhook
 from tests.web import Answer, Web, answer_and_close, close, closed_port, garbage, status
 
 
