@@ -220,9 +220,7 @@ class PositionKeeper:
         """End the session in order: the logoff is in `data_to_send`, and the ledger is anyone's to keep again."""
         updates: list[Update] = []
         if not self._session.is_over and self.state is not State.IDLE:
-            with self._repository.transaction():
-                self._session.flush(now)
-                self._put_link(now, "closed")
+            updates += self._end("closed", now)
             if self.state in (State.SYNCING, State.READY):
                 self._session.connection.send(Logoff(Reason="dtcpos is stopping"))
             updates.append(SessionUpdate(state="closed", server=self._server, reason="stopped"))
@@ -265,15 +263,22 @@ class PositionKeeper:
             self._put_link(now, self._state_word())
         return updates
 
+    def _end(self, state: str, now: float) -> list[Update]:
+        """Write what was only remembered and how the line ended; what another process has changed stands."""
+        with self._repository.transaction():
+            updates = self._notice_other_writers()
+            self._session.flush(now)
+            self._put_link(now, state)
+        self._publish()
+        return updates
+
     def _after(self, before: State, now: float) -> list[Update]:
         """Return what there is to say of the session itself after a call."""
         synced = self._session.settle()
         updates: list[Update] = []
         if self.state is not before:
             if self._session.is_over:
-                with self._repository.transaction():
-                    self._session.flush(now)
-                    self._put_link(now, "closed" if self._session.has_logged_off else "lost")
+                updates += self._end("closed" if self._session.has_logged_off else "lost", now)
             updates.append(self._told())
         if synced is not None:
             self.is_synced = True

@@ -174,7 +174,7 @@ _order = raw_reader(
     "ParentServerOrderID",
     "OCOLinkedOrderServerOrderID",
 )
-# The names that come again with every message: a hit costs a third of reading the text.
+# The names that come again with every message: a hit costs half of reading the text.
 _name = lru_cache(maxsize=4096)(text_of_raw)
 
 

@@ -59,6 +59,7 @@ def follow(path: Path, text: str, **wishes: object) -> tuple[list[Update], Posit
         (":11100", "127.0.0.1", 11100),
         ("[::1]:11100", "::1", 11100),
         ("::1", "::1", 11099),
+        ("fe80::1%eth0", "fe80::1%eth0", 11099),
     ],
 )
 def test_addresses_are_read_as_people_write_them(text: str, host: str, port: int) -> None:
@@ -70,6 +71,13 @@ def test_addresses_are_read_as_people_write_them(text: str, host: str, port: int
 def test_a_port_that_is_none_is_named(text: str) -> None:
     """U4: the error names the value and the remedy."""
     with pytest.raises(CannotConnect, match=f"'{text}' is no address: write host or host:port"):
+        address_of(text, default=HOME)
+
+
+@pytest.mark.parametrize("text", ["http://localhost:11099", "dtc://10.0.0.5:11099", "no such:port:9", "localhost/"])
+def test_what_is_no_host_is_not_looked_up(text: str) -> None:
+    """U4: copied from a browser, it is refused at once with the remedy, and not tried again for ever."""
+    with pytest.raises(CannotConnect, match=f"'{text}' is no host: write a name or an address"):
         address_of(text, default=HOME)
 
 

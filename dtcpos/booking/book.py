@@ -131,7 +131,7 @@ def _flags(flags: tuple[str, ...], fill: Fill, unknown: str) -> tuple[str, ...]:
 
 
 def _opened(position: Position, fill: Fill, quantity: Decimal, commission: Decimal | None) -> Position:
-    # Taken apart at once, here and below: asking for each by its name takes four times as long.
+    # Taken apart at once, here and below: asking for each by its name takes twice as long.
     (
         key, held, cost, realized, opened, opened_notional, closed_notional, peak, paid, fills, opened_by, entry_time,
         _, low, high, mae, mfe, flags,
@@ -238,7 +238,7 @@ def _widened(
         low = price if low is None or price < low else low
         high = price if high is None or price > high else high
     if profit is not None:
-        # Not `min` and `max`, which take twice the time of asking.
+        # Not `min` and `max`, which take four times as long.
         if profit < mae:
             mae = profit
         elif profit > mfe:

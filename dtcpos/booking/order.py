@@ -7,7 +7,8 @@ Rules, first to last:
 3. Else, where all know a finer time: by that time, then place, then execution id.
 4. Else by place in the history batch, then execution id; a fill that has an exact time and no place goes before the
    first placed fill whose exact time is later; a fill that has neither goes last, by execution id.
-Execution ids compare in natural order: `EX-9` before `EX-10`.
+Execution ids compare in natural order: `EX-9` before `EX-10`. An id that an import made up, because nobody named the
+execution, counts as none: an export that is imported again keeps its order.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from dtcpos.model import Fill, Side
 _add, _subtract = EXACT.add, EXACT.subtract
 _DIGITS = re.compile(r"(\d+)")
 _NO_PLACE = 1 << 62
+# Begins the ids of executions that the file they were imported from does not name: never the exchange's word.
+UNNAMED = "log-"
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -113,7 +116,9 @@ def _place(fill: Fill) -> int:
 
 # The last resort has to tell any two executions apart by content alone, so that the result is one order.
 def _last(fill: Fill) -> tuple[object, ...]:
-    return (natural(fill.execution_id), natural(fill.order_id), fill.cumulative_quantity or 0, fill.side, fill.quantity)
+    named = "" if fill.execution_id.startswith(UNNAMED) else fill.execution_id
+    counted = (fill.cumulative_quantity or 0, fill.side, fill.quantity, fill.price is None, fill.price or 0)
+    return (natural(named), natural(fill.order_id), *counted)
 
 
 def _chained(fills: Sequence[Fill], held: Decimal) -> list[Fill] | None:

@@ -11,7 +11,7 @@ from dtcpos.store import PositionRepository
 
 
 def _number(fill: Fill, fill_id: int, now: datetime) -> Fill:
-    # A quarter of the time of `_replace`, for the one change that every fill goes through.
+    # A third of the time of `_replace`, for the one change that every fill goes through.
     return tuple.__new__(Fill, (*fill[:-2], fill_id, now))
 
 

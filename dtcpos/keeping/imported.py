@@ -18,14 +18,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dtcpos.booking import whole_second
+from dtcpos.booking.order import UNNAMED
 from dtcpos.keeping.batch import Batch
 from dtcpos.keeping.identity import Known, content
 from dtcpos.keeping.lookup import Lookup, remember_import
 from dtcpos.model import Fill, Sighting, Source
 from dtcpos.store import PositionRepository
 
-# Begins the ids of executions that their log does not name: functions of their content, never the exchange's word.
-UNNAMED = "log-"
 # A log tells when it was written, a server when it was executed; without an order only what is this near is the same.
 _NEAR = timedelta(seconds=5)
 # A machine's clock may be wrong by this much; what is further from a log's first or last line is not in it.

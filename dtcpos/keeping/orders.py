@@ -103,7 +103,8 @@ class Orders:
             self._changed.clear()
 
     def forget(self) -> None:
-        """Write the brackets again when next concerned: another process has written."""
+        """Write the brackets again: another process has written, perhaps by orders that were told since."""
+        self._concerned.update((key.account, key.symbol) for key in self._written)
         self._written.clear()
 
     def _write_brackets(self, key: PositionKey) -> None:

@@ -314,6 +314,7 @@ class Posting:
     def _told(self, fill: Fill, booking: Booking, instrument: Instrument | None) -> list[Update]:
         key = booking.after.key
         position = None if booking.after.is_flat else booking.after
+        # A named tuple's own constructor is a Python function, and every fill would go through it.
         updates: list[Update] = [tuple.__new__(FillUpdate, (fill, key.mode, booking.action, position, instrument))]
         if booking.trade is not None:
             updates.append(TradeUpdate(trade=booking.trade, instrument=instrument))

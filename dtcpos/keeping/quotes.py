@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dtcpos.booking import defined, mark, quiet_band
+from dtcpos.booking.excursions import same_booking, widest
 from dtcpos.booking.instruments import SERVER
 from dtcpos.dtc import (
     Connection,
@@ -172,15 +173,26 @@ class Quotes:
                 self._undefined.append(key.symbol)
         if booked:
             self._heat.write()
-            for symbol in {key.symbol for key in booked}:
-                # No band at all: the next trade is looked at and sets it, so that a fill need not wait for that.
-                if (symbol_id := self._ids.get(symbol)) is not None:
-                    self._connection.watch(symbol_id, math.inf, -math.inf)
-                    self._unset.add(symbol)
+            for key in booked:
+                self.expect(key.symbol)
+
+    def expect(self, symbol: str) -> None:
+        """Look at the next trade of a symbol whatever its price: what is held has changed, or is about to.
+
+        That trade sets the band, so that a fill need not wait for it.
+        """
+        if symbol not in self._unset and (symbol_id := self._ids.get(symbol)) is not None:
+            self._connection.watch(symbol_id, math.inf, -math.inf)
+            self._unset.add(symbol)
 
     def forget(self) -> None:
-        """Drop what ticks taught since it was last written: another process has changed what is held."""
-        self._changed.clear()
+        """Another process has written: keep what ticks taught only of the positions that it left as they were."""
+        held = self._posting.positions
+        self._changed = {
+            key: widest(learned, held[key])
+            for key, learned in self._changed.items()
+            if key in held and same_booking(learned, held[key])
+        }
         self._heat = Heat(self._repository, self._posting.positions)
         self._watch()
 

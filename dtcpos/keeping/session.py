@@ -172,12 +172,12 @@ class Session:
                 continue
             else:
                 updates += self._book(fills, stated, now, moment)
-                updates += self._other(event, now, moment)
+                told = self._other(event, now, moment)
+                self._quotes.after(last_fills(told))
+                updates += told
             event = next(coming, None)
         updates += self._book(fills, stated, now, moment)
-        last = last_fills(updates)
-        self._orders.write(last)
-        self._quotes.after(last)
+        self._orders.write(last_fills(updates))
         self._snapshots.write(updates, moment)
         return self._snapshots.told(updates) + self._quotes.unknown()
 
@@ -231,6 +231,7 @@ class Session:
         if self.wants.follows(account):
             if isinstance(fill, Fill):
                 fills.append(fill)
+                self._quotes.expect(fill.symbol)
                 self._snapshots.sight(fill)
             self._orders.note(update, account, moment)
         if update.RequestID:
@@ -253,7 +254,10 @@ class Session:
         # What ticks have taught belongs to the position the fill is about to change or close.
         self._quotes.write_extremes()
         updates = self._posting.post_live(fills, now=moment)
-        self.checking.note_fills(last_fills(updates), now)
+        last = last_fills(updates)
+        self.checking.note_fills(last, now)
+        # At once: a trade that follows in the same read is a mark of the position after the fill.
+        self._quotes.after(last)
         overfilled = [
             AlertUpdate(
                 kind="overfill",

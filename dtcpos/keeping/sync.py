@@ -103,6 +103,8 @@ class _Request:
     numbers: set[int] = field(factory=set)
     contents: list[Any] = field(factory=list)
     unusable: list[str] = field(factory=list)
+    # The last number as long as they came in order from 1 on, -1 once they did not.
+    reached: int = 0
     # What the next message of a history in order says of its place: request, total, number, and that it is not empty.
     expected: tuple[int, ...] = ()
 
@@ -110,7 +112,7 @@ class _Request:
         """Drop what was collected: the answer begins anew."""
         for collected in (self.numbers, self.contents, self.unusable):
             collected.clear()
-        self.expected = ()
+        self.reached, self.expected = 0, ()
 
 
 _place_in_history = raw_reader(
@@ -222,9 +224,11 @@ class Sync:
             keep(other)
             number += 1
             other = next(further, None)
-        request.numbers.update(range(first, number))
-        request.expected = (request_id, total, number, 0) if number < total else ()
-        request.deadline = now + self._timeout_s
+        if number > first:
+            request.numbers.update(range(first, number))
+            request.reached = number - 1
+            request.expected = (request_id, total, number, 0) if number < total else ()
+            request.deadline = now + self._timeout_s
         return other
 
     def receive(self, message: Message, *, now: float, received_at: datetime) -> list[Ended] | None:
@@ -280,12 +284,11 @@ class Sync:
         request.numbers.add(number)
         request.total = max(total, request.total)
         if number < request.total or not request.total:
-            if (
-                request.topic is Topic.HISTORY
-                and len(request.numbers) == number
-                and number + 1 < total <= _MESSAGES_MAX
-            ):
-                request.expected = (request.request_id, total, number + 1, 0)
+            # Once out of order there is no short way any more: what is next by its number may have come already.
+            is_in_order = request.reached == number - 1 and len(request.numbers) == number
+            request.reached = number if is_in_order else -1
+            is_middle = request.topic is Topic.HISTORY and number + 1 < total <= _MESSAGES_MAX
+            request.expected = (request.request_id, total, number + 1, 0) if is_in_order and is_middle else ()
             return []
         if len(request.numbers) == request.total:
             return self._complete(request)

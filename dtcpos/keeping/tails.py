@@ -59,7 +59,8 @@ class Tails:
             return list(arranged(fills, held))
         if whole_second(ordered[0].time) < tail.second:
             return None
-        if tail.is_by_time and all(fill.time_is_exact for fill in fills) and ordered[0].time > tail.fills[-1].time:
+        is_by_time = tail.is_by_time and all(fill.time_is_exact and fill.position_after is None for fill in fills)
+        if is_by_time and ordered[0].time > tail.fills[-1].time:
             return list(arranged(fills, held))
         same = [fill for fill in ordered if whole_second(fill.time) == tail.second]
         held = _before(tail.fills, held)

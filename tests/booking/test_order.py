@@ -66,6 +66,16 @@ def test_then_exact_times_then_places_then_natural_ids() -> None:
     assert natural("EX-9") < natural("EX-10") < natural("EY-1")
 
 
+def test_what_nobody_named_goes_by_its_content() -> None:
+    """N10: without ids the price is the last that tells two apart, and an id an import made up is none."""
+    for ids_ in (("", ""), ("log-b", "log-a"), ("log-a", "log-b"), ("", "log-a")):
+        for places in (ids_, ids_[::-1]):
+            prices = (D(2), D(1)) if places is ids_ else (D(1), D(2))
+            told = [fill(f"+1 @ {price}", 0, execution_id=name) for price, name in zip(prices, places, strict=True)]
+            for order in permutations(told):
+                assert [each.price for each in within_second(order, D(0))] == [D(1), D(2)]
+
+
 def test_a_live_fill_beside_placed_ones_goes_by_the_times_both_know() -> None:
     """N10: a fill without a place stands before the first placed fill that is known to be later."""
     placed = [

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
+from dtcpos.keeping.corrections import Corrections
+from dtcpos.keeping.session import moment_of_clock
 from dtcpos.model import PositionKey
+from dtcpos.store import PositionRepository
 from tests.pair import Pair
 
 D = Decimal
@@ -92,3 +96,18 @@ def test_brackets_come_back_with_a_position_that_a_correction_opens_again() -> N
     assert pair.positions() == ["Sim1 +1 MES @ 5000"]
     ((stop,),) = pair.repository.database.conn.execute("SELECT stop_price FROM open_position").fetchall()
     assert stop == "4990"
+
+
+def test_a_stop_moved_just_before_a_persons_entry_stands_after_it(tmp_path: Path) -> None:
+    """P9: the entry knows the orders as they were last written; who follows them writes the stop again."""
+    path = tmp_path / "ledger.db"
+    pair = Pair(repository=PositionRepository.open(path)).connect().settle()
+    pair.perform(*BRACKET)
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(2)
+    pair.perform("replace 1003 price 4998")
+    other = PositionRepository.open(path)
+    with other.transaction():
+        entries = Corrections(other, now=moment_of_clock(pair.now))
+        entries.close("Sim1", "MES", price=D(5001), quantity=D(1), time=None, reason="by phone")
+    pair.wait(2)
+    assert kept(pair) == (("5010", "4998", "8"),)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from dtcpos.dtc import Encoding, MarketDataFeedStatus
+from dtcpos.keeping.corrections import Corrections
 from dtcpos.keeping.posting import Posting
 from dtcpos.keeping.quotes import FLUSH_S
+from dtcpos.keeping.session import moment_of_clock
 from dtcpos.model import Instrument, PositionKey, Source, Terms
+from dtcpos.store import PositionRepository
 from dtcpos.updates import AlertUpdate
 from tests.notation import fill
+from tests.outcome import prove
 from tests.pair import TERMS, Pair
 
 D = Decimal
@@ -219,3 +225,32 @@ def test_a_mode_rule_that_came_too_late_is_said() -> None:
     told = again.keeper.start(now=again.now)
     (alert,) = [update for update in told if isinstance(update, AlertUpdate)]
     assert "120005 in SIM (kept in LIVE); run `dtcpos accounts set 120005 SIM`" in alert.text
+
+
+def followed_file(folder: Path) -> tuple[Pair, PositionRepository]:
+    """Return a pair that is long 1 with a price still to be written, and another opening of its ledger."""
+    path = folder / "ledger.db"
+    pair = Pair(repository=PositionRepository.open(path)).connect().settle()
+    pair.fill("+1 MES @ 5000", id="E-1").settle()
+    pair.perform("tick MES 4990")
+    return pair, PositionRepository.open(path)
+
+
+def test_another_process_takes_away_nothing_that_prices_have_taught(tmp_path: Path) -> None:
+    """P7: an extreme still to be written is kept where the position stayed as it was."""
+    pair, other = followed_file(tmp_path)
+    other.set_preference("a", "b")
+    pair.perform("tick MES 4995").wait(1)
+    assert extremes(pair) == (D(4990), D(5000), D(-10), D(0))
+
+
+@pytest.mark.parametrize("end", [lambda pair: pair.keeper.stop(now=pair.now), Pair.lose])
+def test_what_a_person_closed_stays_closed_when_the_session_ends(tmp_path: Path, end: Callable[[Pair], object]) -> None:
+    """N2, U1: an extreme written with the end of the session brings no position back."""
+    pair, other = followed_file(tmp_path)
+    with other.transaction():
+        entries = Corrections(other, now=moment_of_clock(pair.now))
+        entries.close("Sim1", "MES", price=D(5001), quantity=None, time=None, reason="by phone")
+    end(pair)
+    assert other.positions() == {}
+    prove(other)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dtcpos.dtc import (
     CurrentPositionsReject,
     CurrentPositionsRequest,
+    Heartbeat,
     HistoricalOrderFillResponse,
     HistoricalOrderFillsReject,
     HistoricalOrderFillsRequest,
@@ -205,3 +210,55 @@ def test_several_positions_in_a_symbol_add_up() -> None:
     assert ended is not None
     (report,) = by_symbol(ended[0].reported, "H1")
     assert (report.signed_quantity, report.average_price) == (3, None)
+
+
+def past(number: int, *, total: int = 12) -> HistoricalOrderFillResponse:
+    return HistoricalOrderFillResponse(RequestID=1, TotalNumberMessages=total, MessageNumber=number, Symbol="MES")
+
+
+def hear_all(sync: Sync, messages: Iterable[Message], now: float) -> list[int]:
+    """Let messages of one read come as a session takes them; the numbers of the history that ended."""
+    told: list[int] = []
+    coming = iter(messages)
+    message: object = next(coming, None)
+    while message is not None:
+        other = sync.gather(message, coming, now=now)  # type: ignore[arg-type]
+        if other is message:
+            for ended in hear(sync, message, now) or ():  # type: ignore[arg-type]
+                told += [kept.MessageNumber for kept in ended.history]
+            other = next(coming, None)
+        message = other
+    return told
+
+
+@settings(max_examples=200)
+@given(st.permutations(range(1, 12)), st.lists(st.integers(1, 11)), st.integers(0, 11), st.randoms())
+def test_a_history_in_any_order_with_any_of_it_twice_is_told_once(
+    order: list[int], twice: list[int], sorted_to: int, chance: random.Random
+) -> None:
+    """N5, N10: also what comes early and again in its place; without ids a second telling would be a second fill."""
+    numbers = sorted(order[:sorted_to]) + order[sorted_to:]
+    for number in twice:
+        numbers.insert(chance.randint(0, len(numbers)), number)
+    sync = Sync(request_timeout_s=10)
+    sync.ask_history("Sim1", NOW)
+    asked(sync)
+    told: list[int] = []
+    messages = [past(number) for number in [*numbers, 12]]
+    while messages:
+        size = chance.randint(1, len(messages))
+        told += hear_all(sync, messages[:size], 0)
+        messages = messages[size:]
+    assert sorted(told) == list(range(1, 13))
+
+
+def test_a_history_that_stops_is_given_up_whatever_else_is_said() -> None:
+    """N11: prices and heartbeats that go on are no answer; the question is asked again in its time."""
+    sync = Sync(request_timeout_s=10)
+    sync.ask_history("Sim1", NOW)
+    asked(sync)
+    hear_all(sync, [past(1), past(2), past(3)], 1)
+    hear_all(sync, [Heartbeat()], 9)
+    assert sync.next_deadline() == 11
+    sync.tick(11)
+    assert isinstance(sync.next_request(11), HistoricalOrderFillsRequest)

@@ -10,6 +10,15 @@ from pathlib import Path
 
 from dtcpos.store import LedgerReader
 from tests.crash.commands import finished
+from tests.importers.writing import told
+
+TERMS = """
+account Sim1
+account 120005
+symbol MES tick 0.25 value 1.25
+symbol MNQ tick 0.25 value 0.50
+start connect
+"""
 
 # Fine, attention needed, and, before the first session is up, no line.
 _CALM = frozenset({0, 3, 6})
@@ -86,3 +95,19 @@ def calm(ran: subprocess.CompletedProcess[str], codes: Iterable[int] = _CALM) ->
     assert "Traceback" not in ran.stderr, ran.stderr
     assert "locked" not in ran.stderr.lower(), ran.stderr
     return ran.stdout
+
+
+def told_rows(fills: int, account: str) -> list[dict[str, str]]:
+    """Return the rows of a log of so many fills, in and out by turns, a second apart."""
+    return [
+        dict(
+            told(
+                "+1 @ 5050" if number % 2 == 0 else "-1 @ 5051",
+                number,
+                TradeAccount=account,
+                FillExecutionServiceID=f"L-{number}",
+                ServiceOrderID=number,
+            )
+        )
+        for number in range(fills)
+    ]

@@ -21,8 +21,7 @@ from dtcpos.sim import SimulatedServer, parse_dialogue
 from dtcpos.store import LedgerReader, Patience, PositionRepository
 from tests.crash.commands import ended, finished, started, until
 from tests.importers.writing import log
-from tests.load.crowd import calm
-from tests.load.test_crowd import TERMS, told_rows
+from tests.load.crowd import TERMS, calm, told_rows
 from tests.notation import KEY, at, fill
 from tests.outcome import Outcome, outcome_of, prove
 from tests.pair import Pair

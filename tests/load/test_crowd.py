@@ -13,17 +13,10 @@ from dtcpos.model import Fill
 from dtcpos.sim import SimulatedServer, parse_dialogue
 from dtcpos.store import LedgerReader
 from tests.crash.commands import ended, finished, started, until
-from tests.importers.writing import log, told
-from tests.load.crowd import Crowd, calm, reads, runs
+from tests.importers.writing import log
+from tests.load.crowd import TERMS, Crowd, calm, reads, runs, told_rows
 from tests.outcome import prove
 
-TERMS = """
-account Sim1
-account 120005
-symbol MES tick 0.25 value 1.25
-symbol MNQ tick 0.25 value 0.50
-start connect
-"""
 # A feed of executions in two accounts and of prices between them.
 FEED = """
 burst {fills} Sim1 MES @ 5050 rate {rate}
@@ -37,22 +30,6 @@ BY_HAND = "Hand1"
 def server_of(*, rounds: int, fills: int, rate: int) -> SimulatedServer:
     script = "\n".join([FEED.format(fills=fills, rate=rate)] * rounds)
     return SimulatedServer(parse_dialogue(f"{TERMS}\n--\nwait 0.5\n{script}", name="feed"))
-
-
-def told_rows(fills: int, account: str) -> list[dict[str, str]]:
-    """Return the rows of a log of so many fills, in and out by turns, a second apart."""
-    return [
-        dict(
-            told(
-                "+1 @ 5050" if number % 2 == 0 else "-1 @ 5051",
-                number,
-                TradeAccount=account,
-                FillExecutionServiceID=f"L-{number}",
-                ServiceOrderID=number,
-            )
-        )
-        for number in range(fills)
-    ]
 
 
 def entries(folder: Path, path: Path, imported: int) -> Callable[[], None]:
