@@ -28,9 +28,10 @@ from typing import Any, Self
 from attrs import define, evolve
 
 from dtcpos.errors import LedgerLocked, OutputUnwritable, UsageError
-from dtcpos.exporters.placing import flush_folder, naming
+from dtcpos.exporters.placing import naming
 from dtcpos.store import ExportCursor, PositionRepository, WriterLock
 from dtcpos.store.exporting import ExportReader
+from dtcpos.store.parts import flush_folder
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
-from dtcpos.errors import OutputUnwritable
-from dtcpos.store.leftovers import SUFFIX, clear_leftovers, part_prefix
+from dtcpos.errors import OutputUnwritable, UsageError
+from dtcpos.store.parts import BESIDE, SUFFIX, clear_leftovers, flush_folder, part_prefix
 
 _PLACEHOLDER = re.compile(r"\{(date|number)(?::0?(\d))?\}")
+_DATABASE = b"SQLite format 3\0"
 
 
 def named(template: Path, *, day: date, number: int = 1) -> Path:
@@ -37,8 +38,9 @@ def replacing(path: Path) -> Iterator[IO[str]]:
     """Yield a file that takes the path's place, in one step, when the block ends well.
 
     Where the path is a link, what it points to is replaced and the link stays. What is no file, such as a pipe or a
-    device, is written into. Raises OutputUnwritable naming the path.
+    device, is written into. Raises OutputUnwritable naming the path, and UsageError where a ledger is there.
     """
+    refuse_ledger(path)
     with naming(path):
         if _is_special(path):
             with path.open("w", encoding="utf-8", newline="") as out:
@@ -59,6 +61,26 @@ def replacing(path: Path) -> Iterator[IO[str]]:
                 out.close()
                 part.unlink(missing_ok=True)
                 raise
+
+
+def refuse_ledger(path: Path) -> None:
+    """Raise UsageError where a path, links followed, is a database or what lies beside one: none is written over."""
+    real = Path(os.path.realpath(path))
+    endings = [ending for ending in (*BESIDE, ".lock") if real.name.endswith(ending)]
+    if any(map(_is_database, [real, *(real.with_name(real.name.removesuffix(ending)) for ending in endings)])):
+        raise UsageError(f"{path} belongs to a ledger, which is not written over; name another file")
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        # A pipe would be waited for.
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_DATABASE)) == _DATABASE
+    except OSError:
+        # What cannot be read is refused, or replaced, like any other file.
+        return False
 
 
 @contextmanager
@@ -83,17 +105,6 @@ def complete(out: IO[str]) -> None:
     out.flush()
     os.fsync(out.fileno())
     out.close()
-
-
-def flush_folder(folder: Path) -> None:
-    """Bring the names of a folder's files to the disk; Windows does so by itself."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -97,11 +97,19 @@ def kind_of(path: Path) -> type[ReadLog | ReadFills | OlderState]:
     """Return what a file is by its beginning: a state file, fills of our own, else a log. Raises ImportRefused."""
     if path.is_dir():
         raise ImportRefused(f"{path} is a folder; name the files in it")
+    if path.exists() and not path.is_file():
+        # A pipe can be read once, and what is no file is read twice: nobody would ever write the second time.
+        raise ImportRefused(f"{path} is no file; save what it gives to a file, and name that")
     try:
         with path.open("rb") as source:
             beginning = source.read(_BEGINNING)
     except OSError as error:
         raise ImportRefused(f"{path} cannot be read: {error.strerror or error}; correct its name or rights") from error
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ImportRefused(
+            f"{path} is UTF-16; save it as UTF-8 with an editor, or write it again with --output instead of `>`; "
+            "nothing was imported"
+        )
     if is_fills_header(beginning):
         return ReadFills
     is_json = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))

@@ -53,7 +53,8 @@ def is_fills_header(beginning: bytes) -> bool:
     if text.startswith(("{", "[")):
         found = set(re.findall(r'"(\w+)"\s*:', text))
         return {"execution_id", "wire_price"} <= found
-    names = {name.strip().strip('"') for name in text.partition("\n")[0].split(",")}
+    # A spreadsheet may have put its own sign between the columns; whoever reads them says what is wrong.
+    names = {name.strip().strip('"') for name in re.split("[,;\t]", text.partition("\n")[0])}
     return len(names & _KNOWN) >= len(REQUIRED) // 2
 
 
@@ -87,7 +88,7 @@ class FillsFile:
             yield self._logged(number, row)
 
     def _lines(self, source: IO[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        reader = csv.reader(source, strict=True)
+        reader = csv.reader(self._whole(source), strict=True)
         try:
             header = next(reader, [])
             self._place = "line 1"
@@ -102,6 +103,14 @@ class FillsFile:
                 yield reader.line_num, {name: cell or None for name, cell in zip(names, cells, strict=True)}
         except csv.Error as error:
             raise self._refused(f"{error}", _WRITE_AGAIN) from error
+
+    def _whole(self, source: IO[str]) -> Iterator[str]:
+        line = "\n"
+        for line in source:
+            yield line
+        # The last cell of a file that was cut may look whole.
+        if not line.endswith(("\n", "\r")):
+            raise self._refused("the last line does not end: the file was cut", _WRITE_AGAIN)
 
     def _check_names(self, names: Iterable[str]) -> None:
         found = list(names)

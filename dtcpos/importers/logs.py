@@ -7,7 +7,7 @@ fills must be booked again, because something belongs before what the ledger has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from attrs import frozen
 
 from dtcpos.booking import whole_second
 from dtcpos.booking.entries import synthetic_id
+from dtcpos.booking.order import UNNAMED
 from dtcpos.importers.checks import Quantities, Ranges
-from dtcpos.importers.report import Difference, ImportRefused, Report, number_text
+from dtcpos.importers.report import Difference, ImportRefused, Report, moment_text, number_text
 from dtcpos.importers.scaling import PriceDoubts, Scales
 from dtcpos.importers.sierra import LogFile
 from dtcpos.importers.spool import Spool
 from dtcpos.importers.steps import Steps
 from dtcpos.importers.zones import ZoneDoubts
-from dtcpos.keeping.imported import UNNAMED, ImportedLog, Logged
+from dtcpos.keeping.imported import ImportedLog, Logged
 from dtcpos.keeping.lookup import Lookup
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Fill, Mark
@@ -31,6 +32,8 @@ from dtcpos.updates import AlertUpdate, Update
 
 KIND = "trade activity log"
 ROWS_PER_PART = 5_000
+# Two clocks may differ by this much; the zones that people confuse by more.
+_CLOCK_SLACK = timedelta(minutes=10)
 
 Progress = Callable[[str, int, int], None]
 
@@ -112,11 +115,13 @@ def book_log(
     """Book a log that was read and examined, in transactions of its own."""
     quantities, ranges = Quantities(), Ranges(posting)
     notes: list[str] = []
-    booked = 0
+    booked = ahead = 0
 
     def take(part: list[Logged]) -> None:
-        nonlocal booked
+        nonlocal booked, ahead
         updates = posting.post_import(part, log, now=now)
+        if part[-1].fill.time > now + _CLOCK_SLACK:
+            ahead += sum(row.fill.time > now + _CLOCK_SLACK for row in part)
         quantities.take(part, updates)
         ranges.take(part, log.matched, updates)
         notes.extend(alerts(updates))
@@ -125,6 +130,11 @@ def book_log(
             progress(f"booking {read.path.name}", booked, read.fills)
 
     steps.book(parts(read.spool), log, take=take, now=now)
+    if ahead:
+        notes.append(
+            f"executions that lie ahead of this computer's clock ({moment_text(now)}): {ahead}; if it is right, the "
+            "log's times are those of another zone: --timezone ZONE"
+        )
     if read.unclear_times:
         notes.append(f"{read.unclear_times} times lie in an hour the zone has twice or never; the first is taken")
     differences = list(quantities.differences(repository, log))

@@ -104,6 +104,10 @@ def _place_position(state: OlderState, account: str, mode: str, into: Placing) -
     if entered is None:
         words = "it says neither when its position was entered nor when it was saved"
         return _report(state, differences=[_not_placed(state, words, account=account)])
+    if entered > into.now:
+        # Whatever happens until then would be booked before it.
+        words = f"its position is of {moment_text(entered)}, ahead of this computer's clock"
+        return _report(state, differences=[_not_placed(state, words, account=account)])
     key = PositionKey(mode, account, state.symbol)
     fill = _carried(state, account, entered, into)
     if into.repository.find_executions(account, [fill.execution_id]):

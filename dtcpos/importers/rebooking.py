@@ -17,6 +17,7 @@ from typing import NamedTuple
 from attrs import evolve, frozen
 
 from dtcpos.booking import assumed
+from dtcpos.booking.order import UNNAMED
 from dtcpos.exact import EXACT
 from dtcpos.importers.checks import Quantities
 from dtcpos.importers.fills import BY_PERSON, FillsFile
@@ -44,7 +45,10 @@ class RebookedLog(ImportedLog):
     def _groups(
         self, rows: Sequence[Logged], lookup: Lookup, *, with_strays: bool
     ) -> Iterator[tuple[list[Logged], list[Known]]]:
-        executions = [row for row in rows if row.fill.source not in BY_PERSON]
+        # What a person enters has an id of its own; without one it corrects an execution that nobody named.
+        executions = [
+            row for row in rows if row.fill.source not in BY_PERSON or row.fill.execution_id.startswith(UNNAMED)
+        ]
         return super()._groups(executions, lookup, with_strays=with_strays)
 
 

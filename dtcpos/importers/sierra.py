@@ -75,6 +75,8 @@ class LogFile:
                 continue
             self.rows += 1
             cells = raw.rstrip(b"\r\n").split(b"\t")
+            if not raw.endswith(b"\n"):
+                self._refuse_cut(cells)
             if self._cell_is_fills(cells):
                 self.fills += 1
                 yield self._logged(_decoded(raw).rstrip("\r\n").split("\t"))
@@ -107,6 +109,11 @@ class LogFile:
     def _cell_is_fills(self, cells: Sequence[bytes]) -> bool:
         place = self._places["ActivityType"]
         return place < len(cells) and cells[place].strip().lower() == b"fills"
+
+    def _refuse_cut(self, cells: Sequence[bytes]) -> None:
+        # Of a file that was cut the last line may name another account, another id, another price, and look whole.
+        if len(cells) < self._width or self._width - 1 in self._places.values():
+            raise self._refused("the line does not end: the file was cut", f"export it again: {_EXPORT}")
 
     def _logged(self, cells: list[str]) -> Logged:
         if any(map(str.strip, cells[self._width :])):

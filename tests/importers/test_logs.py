@@ -270,6 +270,17 @@ def _noon(seconds: float) -> object:
 # What is stated beside
 
 
+def test_executions_ahead_of_the_clock_are_told(ledger: PositionRepository, tmp_path: Path) -> None:
+    """U7: a log read in a zone too far west lies ahead, which nothing in a new ledger speaks against; it is said."""
+    path = log(tmp_path, told("+1 @ 5050.25"), told("-1 @ 5051", 60))
+    assert not any("ahead" in note for note in imported(ledger, path, now=at(120)).notes)
+    report = imported(PositionRepository.in_memory(), path, zone=ZoneInfo("America/Chicago"), now=at(120))
+    (note,) = [note for note in report.notes if "ahead" in note]
+    assert note.startswith("executions that lie ahead of this computer's clock (")
+    assert ": 2; " in note
+    assert note.endswith("--timezone ZONE")
+
+
 def test_a_quantity_that_does_not_follow_is_reported_once(ledger: PositionRepository, tmp_path: Path) -> None:
     """U7: the log begins in the middle of a position; the lots it lacks are named, and nothing is invented."""
     rows = [told("-1 @ 5051", 5, PositionQuantity=2), told("-1 @ 5052", 6, PositionQuantity=1)]

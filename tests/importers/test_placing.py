@@ -40,6 +40,15 @@ def held_with(path: Path, key: PositionKey) -> object:
         return next(each for each in reader.positions() if each.key == key)
 
 
+def test_a_position_of_tomorrow_is_not_taken_over(ledger: PositionRepository, tmp_path: Path) -> None:
+    """U6: every execution until then would be booked before it; the file is wrong, or the clock is."""
+    report = imported(ledger, panel(tmp_path), now=ENTERED - timedelta(seconds=1))
+    (difference,) = report.differences
+    assert "its position is of 2025-11-16T03:17:11" in difference.text
+    assert "ahead of this computer's clock" in difference.text
+    assert not ledger.positions()
+
+
 def test_a_position_becomes_ours(ledger: PositionRepository, tmp_path: Path) -> None:
     """U6: quantity, price, entry time, brackets, entry snapshot, extremes and heat; provenance IMPORT; once."""
     path = panel(tmp_path)

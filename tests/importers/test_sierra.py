@@ -144,6 +144,25 @@ def test_a_missing_column_is_named(missing: str) -> None:
     assert f"line 1: the header lacks {missing}; " in refused(written([told("+1 @ 5050.25")], columns=columns))
 
 
+def test_a_log_that_was_cut_within_a_line_is_refused(tmp_path: Path) -> None:
+    """U7: cut after any byte of a row; half an account or half an id is never taken for a whole one."""
+    first, last = told("+1 @ 5050.25", FillExecutionServiceID="7.1"), told("-1 @ 5051", 1, FillExecutionServiceID="7.2")
+    whole = written([first, last])
+    start = len(written([first]))
+    for end in range(start + 1, len(whole) - len(b"\t\r\n")):
+        log = LogFile(tmp_path / "log.txt")
+        with pytest.raises(ImportRefused, match="line 3: "):
+            list(log.read(BytesIO(whole[:end])))
+    for columns in (COLUMNS, (*(name for name in COLUMNS if name != "FillPrice"), "FillPrice")):
+        cut = written([first, last], columns=columns).rstrip(b"\r\n")
+        if columns[-1] == "FillPrice":
+            with pytest.raises(ImportRefused, match="line 3: the line does not end: the file was cut"):
+                list(LogFile(tmp_path / "log.txt").read(BytesIO(cut)))
+        else:
+            # Nothing that is read can have been lost.
+            assert len(list(LogFile(tmp_path / "log.txt").read(BytesIO(cut)))) == 2
+
+
 def test_other_files_are_recognised() -> None:
     """U7: the list of trades, a comma separated file, UTF-16 and no file at all each get their own answer."""
     assert "this is the list of trades" in refused(b"Symbol\tTrade Type\tEntry DateTime\tExit DateTime\r\n")
