@@ -44,13 +44,21 @@ def content(fill: Fill) -> Content:
     return fill.symbol, fill.side, fill.quantity, fill.price
 
 
-class KnownOrder:
-    """The fills of one order that are known, and their total quantity."""
+class Corrected(NamedTuple):
+    """What a fill said before it was replaced or voided, and the row that stands in its place now."""
 
-    __slots__ = ("fills", "total")
+    before: Content
+    now: Known
+
+
+class KnownOrder:
+    """The fills of one order that are known, and their total quantity; `corrected` is what some of them said before."""
+
+    __slots__ = ("corrected", "fills", "total")
 
     def __init__(self, fills: Iterable[Known] = ()) -> None:
         self.fills: list[Known] = []
+        self.corrected: list[Corrected] = []
         self.total = Decimal(0)
         for known in fills:
             self.add(known)
@@ -117,12 +125,18 @@ def _nearest(fill: Fill, order: Iterable[Known]) -> Known | None:
 
 
 def history_matches(
-    fills: Sequence[Fill], by_id: Mapping[str, Known], order: Sequence[Known], *, ids_are_shared: bool | None
+    fills: Sequence[Fill],
+    by_id: Mapping[str, Known],
+    order: Sequence[Known],
+    *,
+    ids_are_shared: bool | None,
+    corrected: Sequence[Corrected] = (),
 ) -> list[Known | None]:
     """Return, for each historical fill of one order, the fill of the ledger it restates, or None where it is missing.
 
     `by_id` finds the ledger's fills by execution id, `order` holds all of the order's fills. Each fill of the ledger
-    is matched at most once.
+    is matched at most once. One that was `corrected` is known by what it said before: history goes on saying that, also
+    after a person has replaced or voided it.
     """
     matches = [by_id.get(fill.execution_id) if fill.execution_id else None for fill in fills]
     taken = {known.fill.id for known in matches if known is not None}
@@ -132,14 +146,19 @@ def history_matches(
     for known in order:
         if known.fill.id not in taken:
             candidates[content(known.fill)].append(known)
+    for was, now in corrected:
+        if now.fill.id not in taken:
+            candidates[was].append(now)
     named_by = (Source.BACKFILL, Source.LIVE) if ids_are_shared else (Source.BACKFILL,)
     unnamed = [index for index, match in enumerate(matches) if match is None]
     # Of several that are alike, those of one second are each other: what is missing is then missing at its own time.
     for second_counts in (True, False):
         for index in unnamed:
             if matches[index] is None:
-                alike = candidates[content(fills[index])]
-                matches[index] = _take(alike, fills[index], named_by, second_counts=second_counts)
+                alike = [known for known in candidates[content(fills[index])] if known.fill.id not in taken]
+                matches[index] = match = _take(alike, fills[index], named_by, second_counts=second_counts)
+                if match is not None:
+                    taken.add(match.fill.id)
     return matches
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from dtcpos.booking import whole_second
-from dtcpos.keeping.identity import Known, KnownOrder, ids_shared
+from dtcpos.keeping.identity import Corrected, Known, KnownOrder, content, ids_shared
 from dtcpos.model import Fill, Source
 from dtcpos.store import PositionRepository
 
@@ -98,6 +98,20 @@ class Lookup:
         if logged:
             self._add_logged(logged)
         return orders
+
+    def add_corrected(self, account: str) -> None:
+        """Look up what fills of the orders at hand said before they were replaced or voided, as history will go on."""
+        order_ids = sorted(order_id for name, order_id in self._orders if name == account and order_id)
+        found = self._repository.corrected_of_orders(account, order_ids)
+        if not found:
+            return
+        knowns = self.known({newest for _, newest in found})
+        told = self._repository.sightings_of([fill.id for fill, _ in found if fill.id is not None])
+        for fill, newest in found:
+            now = knowns[newest]
+            # What was told of the row before was told of this one: it has the name that history gave it then.
+            now = now._replace(sightings=(*now.sightings, *told.get(fill.id or 0, ())))
+            self._orders[account, fill.order_id].corrected.append(Corrected(content(fill), now))
 
     def _may_be_logged(self, fill: Fill) -> bool:
         """Whether an imported log may have told the fill's order under another of its names."""

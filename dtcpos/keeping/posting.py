@@ -21,7 +21,7 @@ from dtcpos.booking import Booking, assumed, flat, fold, replay, ruled
 from dtcpos.booking.excursions import same_booking, same_trade, too_narrow, widest
 from dtcpos.booking.pricing import priced
 from dtcpos.keeping.batch import Batch
-from dtcpos.keeping.identity import Known, history_matches, live_match, nameless_match
+from dtcpos.keeping.identity import Known, KnownOrder, history_matches, live_match, nameless_match
 from dtcpos.keeping.imported import ImportedLog, Logged
 from dtcpos.keeping.journal import booked, changed, position_text, trade_text
 from dtcpos.keeping.lookup import Lookup
@@ -148,22 +148,30 @@ class Posting:
         known = self._lookup.known_by_id(fills)
         self._lookup.forget_orders()
         orders = self._lookup.orders(fill for fill in fills if fill.execution_id not in known[fill.account])
+        for name in dict.fromkeys(fill.account for fill in fills):
+            self._lookup.add_corrected(name)
         groups: dict[_Symbol, list[Fill]] = defaultdict(list)
         for fill in fills:
             groups[fill.account, fill.order_id or f"\0{fill.symbol}"].append(fill)
         for (name, order_id), group in groups.items():
-            if not group[0].order_id:
-                order = self._lookup.without_order(group)
+            if group[0].order_id:
+                order = orders.get((name, order_id)) or KnownOrder()
             else:
-                order = orders[name, order_id].fills if (name, order_id) in orders else []
+                order = KnownOrder(self._lookup.without_order(group))
             self._post_order_history(batch, group, known[name], order)
         self._lookup.forget(account)
         return updates + self._write(batch)
 
-    def _post_order_history(self, batch: Batch, fills: list[Fill], by_id: dict[str, Known], order: list[Known]) -> None:
+    def _post_order_history(self, batch: Batch, fills: list[Fill], by_id: dict[str, Known], order: KnownOrder) -> None:
         """Identify the historical fills of one order; a batch that names one id twice has told it twice."""
         ids = {fill.execution_id for fill in fills}
-        if not order and len(ids) == len(fills) and "" not in ids and by_id.keys().isdisjoint(ids):
+        if (
+            not order.fills
+            and not order.corrected
+            and len(ids) == len(fills)
+            and "" not in ids
+            and by_id.keys().isdisjoint(ids)
+        ):
             # Nothing known that they could be: most of a first history, which need not be matched with nothing.
             for fill in fills:
                 by_id[fill.execution_id] = batch.append(fill)
@@ -171,7 +179,8 @@ class Posting:
         firsts = {fill.execution_id or f"\0{index}": fill for index, fill in reversed(list(enumerate(fills)))}
         told = list(firsts.values())[::-1]
         shared = self._lookup.ids_are_shared(fills[0].account)
-        for fill, match in zip(told, history_matches(told, by_id, order, ids_are_shared=shared), strict=True):
+        matches = history_matches(told, by_id, order.fills, ids_are_shared=shared, corrected=order.corrected)
+        for fill, match in zip(told, matches, strict=True):
             known = batch.append(fill) if match is None else batch.see(match, fill)
             if fill.execution_id:
                 by_id[fill.execution_id] = known

@@ -55,8 +55,9 @@ from dtcpos.store.columns import (
     upsert,
 )
 from dtcpos.store.connection import Patience, configure_writer, connect_writer
+from dtcpos.store.groups import groups_of
 from dtcpos.store.nouns import ExportCursor
-from dtcpos.store.queries import FILLS_BY_ID, LedgerQueries, groups_of
+from dtcpos.store.queries import FILLS_BY_ID, LedgerQueries
 from dtcpos.store.records import (
     account_row,
     break_row,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from dtcpos.dtc import OrderUpdate, encode
+from dtcpos.keeping.corrections import Corrections
+from dtcpos.keeping.session import moment_of_clock
 from dtcpos.model import Source
 from dtcpos.sim.reports import fill_update
 from dtcpos.updates import TradeUpdate
@@ -219,3 +223,35 @@ def test_orders_done_in_a_burst_are_not_kept() -> None:
     pair.wait(1)
     assert len(pair.fills()) == 18
     assert [order.order_id for order in pair.repository.orders()] == ["9"]
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [("void", ["Sim1 +1 MES @ 5001"]), ("replace", ["Sim1 +4 MES @ 5000.25"])],
+    ids=["void", "replace"],
+)
+def test_a_persons_correction_stands_against_a_history_under_other_names(change: str, held: list[str]) -> None:
+    """N6, N8: the execution that history tells is the one a person has voided or replaced, by what it said before."""
+    pair = Pair().connect().settle().fill("+2 MES @ 5000", order="77", id="E-1", history_id="H-9").settle()
+    entries = Corrections(pair.repository, now=moment_of_clock(pair.now))
+    with pair.repository.transaction():
+        if change == "void":
+            entries.void(1, reason="busted")
+        else:
+            entries.replace(1, changes={"quantity": Decimal(3)}, reason="told by phone")
+    pair.fill("+1 MES @ 5001", order="78", id="E-2", history_id="H-10", away=True)
+    pair.crash().settle()
+    assert pair.positions() == [held]
+    hash_before = pair.repository.content_hash()
+    pair.crash().settle()
+    assert (pair.positions(), pair.repository.content_hash()) == ([held], hash_before)
+
+
+def test_a_voided_execution_hides_no_other_of_its_order() -> None:
+    """N6: of two alike executions a person voids one; history tells both, and the other one is still missing."""
+    pair = Pair().connect().settle().fill("+2 MES @ 5000", order="77", of=4, id="E-1", history_id="H-1").settle()
+    with pair.repository.transaction():
+        Corrections(pair.repository, now=moment_of_clock(pair.now)).void(1, reason="busted")
+    pair.fill("+2 MES @ 5000", order="77", of=4, id="E-2", history_id="H-2", away=True)
+    pair.crash().settle()
+    assert pair.positions() == ["Sim1 +2 MES @ 5000"]
