@@ -178,7 +178,7 @@ class Follower:
     capture: Path | None = None
     secret: str = field(default="", repr=False)
     encodings: Sequence[tuple[Encoding, bool]] = ((Encoding.BINARY, True),)
-    clock: Clock = time.time
+    clock: Clock = field(factory=lambda: time.time)
     random: random.Random = field(factory=random.Random)
     _garbage: _Garbage = field(factory=_Garbage, init=False)
 

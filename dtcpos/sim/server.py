@@ -53,14 +53,14 @@ class SimulatedServer:
         fixed_encoding: Encoding | None = None,
         speed: float = 1.0,
         tls: ssl.SSLContext | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.dialogue = dialogue
-        self.performance = Performance(dialogue, now=clock(), speed=speed)
+        self._clock = clock or time.time
+        self.performance = Performance(dialogue, now=self._clock(), speed=speed)
         self.sessions: list[VenueSession] = []
         self._fixed_encoding = fixed_encoding
         self._tls = tls
-        self._clock = clock
         self._lines: list[_Line] = []
         self._orders: queue.SimpleQueue[tuple[str, Future[None]]] = queue.SimpleQueue()
         self._is_stopping = False

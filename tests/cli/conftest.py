@@ -6,7 +6,9 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -116,6 +118,9 @@ def _with_id(item: Fill, fill_id: int) -> Fill:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """SIM: long 2 MES after a trade. LIVE: short 1 MES verified, long 1 MNQ with a break. Written at 16:00."""
+    # A module first imported while the clock is another would keep that clock for all tests after it.
+    for command in iter_modules(dtcpos.cli.__path__):
+        import_module(f"dtcpos.cli.{command.name}")
     monkeypatch.setattr(dtcpos.cli.places, "utc_now", lambda: NOW)
     for module in ("listing", "tail", "export", "switch", "accounts", "status"):
         monkeypatch.setattr(f"dtcpos.cli.{module}.utc_now", lambda: NOW)

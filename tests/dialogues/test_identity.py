@@ -241,10 +241,10 @@ def test_a_persons_correction_stands_against_a_history_under_other_names(change:
             entries.replace(1, changes={"quantity": Decimal(3)}, reason="told by phone")
     pair.fill("+1 MES @ 5001", order="78", id="E-2", history_id="H-10", away=True)
     pair.crash().settle()
-    assert pair.positions() == [held]
+    assert pair.positions() == held
     hash_before = pair.repository.content_hash()
     pair.crash().settle()
-    assert (pair.positions(), pair.repository.content_hash()) == ([held], hash_before)
+    assert (pair.positions(), pair.repository.content_hash()) == (held, hash_before)
 
 
 def test_a_voided_execution_hides_no_other_of_its_order() -> None:
