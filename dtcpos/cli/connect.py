@@ -113,10 +113,11 @@ def connect(
     if policy == "ask" and not once:
         raise UsageError("--policy ask needs --once, because nobody is asked in the middle of a feed; or run `recover`")
     if demo:
-        if server is not None or once or on_event is not None or log_file is not None:
-            raise UsageError(
-                "--demo brings its own server and ends by itself; leave out HOST, --once, --on-event and --log-file"
-            )
+        # Not --webhook, which the environment may name for every `connect`: the demo tells nobody.
+        told = {"--on-event": on_event, "--on": on_events, "--on-mode": on_mode, "--bell": bell}
+        given = {"HOST": server, "--once": once, "--log-file": log_file, **told}
+        if unfit := [name for name, value in given.items() if value]:
+            raise UsageError(f"--demo brings its own server and ends by itself; leave out {', '.join(unfit)}")
         from dtcpos.cli.demo import play
 
         play(wishes, db, as_json=as_json)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import pytest
+
 from dtcpos.model import Link
 from tests.cli.conftest import NOW, Shell
 
@@ -29,3 +31,11 @@ def test_a_process_that_was_killed_took_its_link_with_it(shell: Shell) -> None:
     rows = shell("positions", "--json", "--mode", "ALL").json
     assert "VERIFIED" not in {row["status"] for row in rows}
     assert "the process that held the link is gone" in {row["status_reason"] for row in rows}
+
+
+@pytest.mark.parametrize("words", ["127.0.0.1:1", "--once", "--bell", "--on fill"])
+def test_the_demo_refuses_what_it_would_ignore(shell: Shell, words: str) -> None:
+    """U4: the option is named, and nothing is played."""
+    ran = shell("connect", "--demo", *words.split(), code=2)
+    name = "HOST" if words[0] != "-" else words.split(maxsplit=1)[0]
+    assert ran.err == f"dtcpos: --demo brings its own server and ends by itself; leave out {name}\n"
