@@ -85,12 +85,14 @@ def address_of(text: str, *, default: Address) -> Address:
 
 
 def _is_host(host: str) -> bool:
+    if not host.isprintable():
+        return False
     try:
         if ":" in host:
             # An address of IPv6 may name its interface; whatever else has colons, such as a URL, is no host.
             return bool(socket.inet_pton(socket.AF_INET6, host.partition("%")[0]))
         # What the resolver does first, and fails with an error of its own kind.
-        return len(host) <= _HOST_LENGTH_MAX and bool(host.encode("idna")) and host.isprintable() and "/" not in host
+        return len(host) <= _HOST_LENGTH_MAX and bool(host.encode("idna")) and "/" not in host
     except (UnicodeError, OSError):
         return False
 

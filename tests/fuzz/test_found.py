@@ -15,8 +15,9 @@ from dtcpos.cli.prices import price_text
 from dtcpos.cli.render import Column, Table, money, print_table
 from dtcpos.cli.times import parse_since, parse_until
 from dtcpos.cli.updates import render_update, update_json
+from dtcpos.client import Address, address_of
 from dtcpos.dtc import Encoding
-from dtcpos.errors import SettingsError, UsageError
+from dtcpos.errors import CannotConnect, SettingsError, UsageError
 from dtcpos.exact import EXACT
 from dtcpos.importers.older import parse_state
 from dtcpos.importers.report import ImportRefused
@@ -159,3 +160,10 @@ def test_a_state_file_with_an_exponent_beyond_reason_is_refused(number: str) -> 
     text = json.dumps(PANEL | {"heat_start_epoch": 77}).replace("77", number)
     with pytest.raises(ImportRefused, match="heat_start_epoch"):
         parse_state(text.encode(), Path("state_SIM_Sim1.json"))
+
+
+@pytest.mark.parametrize("text", ["\x00\x01:11100]::1", "a\x00b", "[::1\x00]:11099"])
+def test_an_address_with_a_nul_is_refused(text: str) -> None:
+    """S4: the resolver has an error of its own kind for it."""
+    with pytest.raises(CannotConnect, match="is no (host|address)"):
+        address_of(text, default=Address(port=11099))
