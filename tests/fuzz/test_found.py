@@ -165,5 +165,5 @@ def test_a_state_file_with_an_exponent_beyond_reason_is_refused(number: str) -> 
 @pytest.mark.parametrize("text", ["\x00\x01:11100]::1", "a\x00b", "[::1\x00]:11099"])
 def test_an_address_with_a_nul_is_refused(text: str) -> None:
     """S4: the resolver has an error of its own kind for it."""
-    with pytest.raises(CannotConnect, match="is no (host|address)"):
+    with pytest.raises(CannotConnect, match=r"is no (host|address)"):
         address_of(text, default=Address(port=11099))
