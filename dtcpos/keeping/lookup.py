@@ -101,7 +101,7 @@ class Lookup:
 
     def add_corrected(self, account: str) -> None:
         """Look up what fills of the orders at hand said before they were replaced or voided, as history will go on."""
-        order_ids = sorted(order_id for name, order_id in self._orders if name == account and order_id)
+        order_ids = [order_id for name, order_id in self._orders if name == account and order_id]
         found = self._repository.corrected_of_orders(account, order_ids)
         if not found:
             return

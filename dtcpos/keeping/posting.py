@@ -413,3 +413,7 @@ class Posting:
     def _priced(self, fill: Fill) -> Fill:
         """Return the fill in display prices and with the commission that is known for its symbol."""
         return priced(fill, self._instruments.get(fill.symbol))
+
+
+# What is made without its constructor is not counted by it.
+assert len(FillUpdate._fields) == 5
