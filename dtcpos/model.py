@@ -227,8 +227,7 @@ class ReportedPosition:
     low_price: Decimal | None = None
 
 
-@frozen(kw_only=True)
-class WorkingOrder:
+class WorkingOrder(NamedTuple):
     """An order as the server last told it."""
 
     account: str
@@ -303,8 +302,7 @@ class Link:
     server_name: str = ""
 
 
-@frozen(kw_only=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One change of state: what it was, what it became, and why."""
 
     at: datetime

@@ -211,22 +211,11 @@ def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | 
     # After an execution nothing can be filled 0: a server that writes zeros for what it does not know means unknown.
     cumulative, ordered = decimal_of(filled_told) or None, decimal_of(ordered_told)
     overfilled = cumulative is not None and ordered is not None and 0 < ordered < cumulative
-    fill = Fill(
-        account=_name(account),
-        symbol=symbol,
-        side=side,
-        quantity=quantity,
-        price=price,
-        time=time,
-        time_is_exact=is_exact,
-        execution_id=text_of_raw(execution_id),
-        order_id=text_of_raw(order_id),
-        parent_order_id=_name(parent_id),
-        cumulative_quantity=cumulative,
-        source=Source.LIVE,
-        flags=_OVERFILL if overfilled else (),
-        raw="301",
-    )
+    account, execution_id, order_id = _name(account), text_of_raw(execution_id), text_of_raw(order_id)
+    flags = _OVERFILL if overfilled else ()
+    # By place, in the noun's order: naming the fields takes twice as long.
+    stated = symbol, side, quantity, price, time, is_exact, execution_id, order_id, _name(parent_id), cumulative
+    fill = Fill(account, *stated, None, None, Source.LIVE, None, flags, "", "301")
     return fill if _is_short(fill) else Unusable("texts too long to be names of an execution")
 
 
@@ -272,21 +261,9 @@ def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, p
     if not symbol:
         return Unusable("a historical fill without a Symbol")
     time, is_exact = moment
-    fill = Fill(
-        account=_name(named) or account,
-        symbol=symbol,
-        side=side,
-        quantity=quantity,
-        price=price,
-        time=time,
-        time_is_exact=is_exact,
-        execution_id=text_of_raw(execution_id),
-        order_id=text_of_raw(order_id),
-        position_after=decimal_of(after),
-        place=place,
-        source=Source.BACKFILL,
-        raw="304",
-    )
+    account, execution_id, order_id = _name(named) or account, text_of_raw(execution_id), text_of_raw(order_id)
+    stated = symbol, side, quantity, price, time, is_exact, execution_id, order_id, "", None, decimal_of(after), place
+    fill = Fill(account, *stated, Source.BACKFILL, None, (), "", "304")
     return fill if _is_short(fill) else Unusable("texts too long to be names of a historical fill")
 
 

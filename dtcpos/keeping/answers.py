@@ -74,7 +74,7 @@ def answer_break(
         )
     repository.put_verification(verification)
     entry = changed(found.key, moment, f"break {answer}", position_text(held), position_text(after), None)
-    repository.add_journal([evolve(entry, reason=reason)])
+    repository.add_journal([entry._replace(reason=reason)])
     settled = evolve(found, answer=str(answer), answered_at=moment)
     return [*updates, BreakUpdate(break_=settled, is_resolved=True)]
 

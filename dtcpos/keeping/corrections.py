@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from dtcpos.booking import close_out, flat
 from dtcpos.booking.entries import synthetic_id
@@ -237,7 +237,7 @@ class Corrections:
         entry_id = None
         if fill_id is not None:
             entry = changed(key, self._now, cause, position_text(before), position_text(after), fill_id)
-            entry_id = self._repository.add_journal([evolve(entry, reason=reason)])
+            entry_id = self._repository.add_journal([entry._replace(reason=reason)])
         trades = tuple(update.trade for update in updates if isinstance(update, TradeUpdate))
         return Correction(
             key=key,

@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import evolve
-
 from dtcpos.booking import average_price
 from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, raw_reader, text_of_raw
 from dtcpos.keeping.posting import Posting
@@ -52,7 +50,7 @@ class Orders:
             self._read_told()
             replaced = self._working.get((account, replaced_id))
             if replaced is not None:
-                self._put(evolve(replaced, status=int(OrderStatus.CANCELED), updated_at=moment))
+                self._put(replaced._replace(status=int(OrderStatus.CANCELED), updated_at=moment))
         # Only the last word on an order within a batch is read: the fills of a burst are mostly several to an order.
         self._told[account, order_id] = update, moment
 
@@ -70,7 +68,7 @@ class Orders:
     def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
         """Take a whole answer: the account has these open orders and no others."""
         self._read_told()
-        told = {order.order_id: evolve(order, account=order.account or account) for order in orders}
+        told = {order.order_id: order._replace(account=order.account or account) for order in orders}
         gone = [order for order in self._working.values() if order.account == account and order.order_id not in told]
         self._repository.remove_orders(account, [order.order_id for order in gone])
         for order in gone:
@@ -142,18 +140,23 @@ def _filled_in(order: WorkingOrder, known: WorkingOrder | None) -> WorkingOrder:
     """Take from what is known what an update leaves out: rejections need to name little more than the order."""
     if known is None:
         return order
-    return evolve(
-        order,
-        side=order.side or known.side,
-        order_type=order.order_type or known.order_type,
-        status=order.status or known.status,
-        price1=known.price1 if order.price1 is None else order.price1,
-        price2=known.price2 if order.price2 is None else order.price2,
-        quantity=known.quantity if order.quantity is None else order.quantity,
-        filled_quantity=known.filled_quantity if order.filled_quantity is None else order.filled_quantity,
-        symbol=order.symbol or known.symbol,
-        parent_order_id=order.parent_order_id or known.parent_order_id,
-        oco_order_id=order.oco_order_id or known.oco_order_id,
+    (
+        account, symbol, order_id, side, order_type, status, price1, price2, quantity, filled, parent_id, oco_id, at,
+    ) = order  # fmt: skip
+    return WorkingOrder(
+        account,
+        symbol or known.symbol,
+        order_id,
+        side or known.side,
+        order_type or known.order_type,
+        status or known.status,
+        known.price1 if price1 is None else price1,
+        known.price2 if price2 is None else price2,
+        known.quantity if quantity is None else quantity,
+        known.filled_quantity if filled is None else filled,
+        parent_id or known.parent_order_id,
+        oco_id or known.oco_order_id,
+        at,
     )
 
 
@@ -163,18 +166,20 @@ def _name(order: WorkingOrder) -> tuple[str, str]:
 
 def brackets(position: Position, orders: Iterable[WorkingOrder]) -> tuple[Decimal | None, Decimal | None]:
     """Return the prices of the target and of the stop of an open position, None where there is none."""
-    exit_side = Side.SELL if position.signed_quantity > 0 else Side.BUY
+    is_long = position.signed_quantity > 0
+    exit_side = Side.SELL if is_long else Side.BUY
     exits = [
         order
         for order in orders
-        if order.symbol == position.key.symbol
+        if order.side is exit_side
+        and order.symbol == position.key.symbol
         and order.account == position.key.account
-        and order.side is exit_side
         and order.is_working
         and order.status != OrderStatus.PENDING_CHILD
         and order.price1 is not None
     ]
-    is_long = position.signed_quantity > 0
+    if not exits:
+        return None, None
     target = _first((order for order in exits if order.order_type in _TARGETS), lowest_first=is_long)
     stop = _first((order for order in exits if order.order_type in _STOPS), lowest_first=not is_long)
     return target, stop

@@ -48,7 +48,10 @@ _NAMED_MAX = 5
 
 
 class Posting:
-    """The bookkeeper of one repository: knows what is held and books what happens."""
+    """The bookkeeper of one repository: knows what is held and books what happens.
+
+    `openings` grows whenever a key may have come to be held that was not.
+    """
 
     def __init__(
         self,
@@ -62,11 +65,13 @@ class Posting:
         self._instrument_rules = dict(instrument_rules or {})
         self._guards_accounts = one_position_per_account
         self._mode_rules = dict(mode_rules or {})
+        self.openings = 0
         self.reload()
 
     def reload(self) -> None:
         """Read what is held from the file again, forgetting everything remembered of it."""
         self._positions = self._repository.positions()
+        self.openings += 1
         self._symbols: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         for mode, account, symbol in self._positions:
             self._symbols[mode, account][symbol] = None
@@ -261,8 +266,9 @@ class Posting:
 
     def _meet_all(self, fills: Iterable[Fill], now: datetime) -> list[Update]:
         updates: list[Update] = []
-        for account in dict.fromkeys(fill.account for fill in fills):
-            updates += self.meet(account, now=now)
+        for fill in fills:
+            if fill.account not in self._accounts:
+                updates += self.meet(fill.account, now=now)
         return updates
 
     def _write(
@@ -349,6 +355,7 @@ class Posting:
         else:
             if position.key not in self._positions:
                 self._symbols[position.key[:2]][position.key.symbol] = None
+                self.openings += 1
             self._positions[position.key] = position
             self._repository.put_position(position)
 

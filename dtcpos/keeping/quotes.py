@@ -74,6 +74,7 @@ class Quotes:
         self._asked: set[str] = set()
         self._warned: set[str] = set()
         self._has_looked = False
+        self._looked_at: tuple[object, ...] = ()
         self._asking_until: float | None = None
         self._last_request_id = _FIRST_REQUEST_ID
         self._changed: dict[PositionKey, Position] = {}
@@ -134,6 +135,12 @@ class Quotes:
 
     def pump(self, now: float) -> None:
         """Ask what there is to ask: subscriptions of what is held, and one security definition at a time."""
+        looked_at = (self._posting.openings, self._connection.state)
+        is_asking = self._asking_until is not None or (self._undefined and self.has_definitions)
+        if looked_at == self._looked_at and not is_asking:
+            # Nothing was opened since: with thousands of symbols held, looking at each with every read counts.
+            return
+        self._looked_at = looked_at
         symbols = sorted({key.symbol for key in self._posting.positions} | self._always)
         if not self._has_looked:
             # A session that broke off between a fill and its symbol's definition leaves one to ask for, and so does an

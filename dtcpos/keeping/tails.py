@@ -7,9 +7,10 @@ new ones are put in order together, and follow if the known ones keep their plac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
+from operator import attrgetter
 from typing import NamedTuple
 
 from dtcpos.booking import arranged, whole_second, within_second
@@ -17,14 +18,19 @@ from dtcpos.exact import EXACT
 from dtcpos.model import Fill
 from dtcpos.store import PositionRepository
 
+_SECOND = timedelta(seconds=1)
+_TIME = attrgetter("time")
+
 
 class Tail(NamedTuple):
     """The fills of a key's latest second, in ledger order.
 
-    `is_by_time` says that a later exact time is enough to follow: all times exact and no chain of stated positions.
+    `until` is where the next second begins. `is_by_time` says that a later exact time is enough to follow: all times
+    exact and no chain of stated positions.
     """
 
     second: datetime
+    until: datetime
     fills: tuple[Fill, ...]
     is_by_time: bool
 
@@ -54,15 +60,15 @@ class Tails:
     def following(self, account: str, symbol: str, fills: list[Fill], *, held: Decimal) -> list[Fill] | None:
         """Return new fills in ledger order if all of them follow what is booked, None if one belongs earlier."""
         tail = self.of(account, symbol, held=held)
-        ordered = sorted(fills, key=lambda fill: fill.time)
-        if tail is None or whole_second(ordered[0].time) > tail.second:
+        ordered = sorted(fills, key=_TIME)
+        first = ordered[0].time
+        if tail is None or first >= tail.until:
             return list(arranged(fills, held))
-        if whole_second(ordered[0].time) < tail.second:
+        if first < tail.second:
             return None
-        is_by_time = tail.is_by_time and all(fill.time_is_exact and fill.position_after is None for fill in fills)
-        if is_by_time and ordered[0].time > tail.fills[-1].time:
+        if tail.is_by_time and first > tail.fills[-1].time and _are_by_time(fills):
             return list(arranged(fills, held))
-        same = [fill for fill in ordered if whole_second(fill.time) == tail.second]
+        same = [fill for fill in ordered if fill.time < tail.until]
         held = _before(tail.fills, held)
         within = within_second([*tail.fills, *same], held)
         if [fill.id for fill in within[: len(tail.fills)]] != [fill.id for fill in tail.fills]:
@@ -83,9 +89,14 @@ def _extended(tail: Tail | None, ordered: Sequence[Fill]) -> Tail | None:
     """Return the latest second of a key after the fills that follow its tail, in ledger order."""
     if not ordered:
         return tail
-    second = whole_second(ordered[-1].time)
-    latest = list(takewhile(lambda fill: whole_second(fill.time) == second, reversed(ordered)))[::-1]
-    is_by_time = all(fill.time_is_exact and fill.position_after is None for fill in latest)
-    if tail is None or tail.second != second:
-        return Tail(second, tuple(latest), is_by_time)
-    return Tail(second, (*tail.fills, *latest), is_by_time and tail.is_by_time)
+    last = ordered[-1].time
+    if tail is not None and tail.second <= last < tail.until:
+        # What follows a tail and ends in its second is all of that second.
+        return Tail(tail.second, tail.until, (*tail.fills, *ordered), tail.is_by_time and _are_by_time(ordered))
+    second = whole_second(last)
+    latest = tuple(takewhile(lambda fill: fill.time >= second, reversed(ordered)))[::-1]
+    return Tail(second, second + _SECOND, latest, _are_by_time(latest))
+
+
+def _are_by_time(fills: Sequence[Fill]) -> bool:
+    return all(fill.time_is_exact and fill.position_after is None for fill in fills)

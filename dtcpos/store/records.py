@@ -198,17 +198,8 @@ def link_of(row: Sequence[Any]) -> Link:
 
 def journal_row(entry: JournalEntry, entry_id: int) -> Row:
     """Return the row of a journal entry: the columns of `JOURNAL` and their checksum."""
-    row = (
-        entry_id,
-        time_text(entry.at),
-        entry.cause,
-        entry.account,
-        entry.symbol,
-        entry.before,
-        entry.after,
-        entry.reason,
-        entry.fill_id,
-    )
+    at, *words, _ = entry
+    row = (entry_id, time_text(at), *words)
     return (*row, checksum_of(row))
 
 

@@ -43,11 +43,12 @@ def text_of(value: Decimal) -> str:
     Infinities and NaN are a mistake of the caller and fail an assertion.
     """
     text = str(value)
-    if text.isdecimal() or (text[-1] in "123456789" and "E" not in text and "N" not in text):
+    if text.isdecimal():
         return text
-    assert value.is_finite(), value
-    text = format(value, "f")
-    if "." in text:
+    if "E" in text or "N" in text or "I" in text:
+        assert value.is_finite(), value
+        text = format(value, "f")
+    if text[-1] == "0" and "." in text:
         text = text.rstrip("0").removesuffix(".")
     return "0" if text == "-0" else text
 

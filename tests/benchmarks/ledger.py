@@ -16,8 +16,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from attrs import evolve
-
 from dtcpos.booking import flat, fold
 from dtcpos.keeping.journal import position_text
 from dtcpos.model import (
@@ -286,7 +284,7 @@ def _open_positions(repository: PositionRepository, until: datetime) -> None:
         entry = JournalEntry(
             at=time, cause="LIVE OPENED", account=key.account, symbol=key.symbol, before="flat", fill_id=fill_id
         )
-        repository.add_journal([evolve(entry, after=position_text(position))])
+        repository.add_journal([entry._replace(after=position_text(position))])
         repository.put_marks([Mark(symbol=key.symbol, price=Decimal(5051), time=until)])
 
 

@@ -343,7 +343,7 @@ def order(order_id: str, **other: object) -> WorkingOrder:
 
 def test_orders_are_kept_as_last_told(repository: PositionRepository) -> None:
     """P9: targets and stops are found again after a restart."""
-    repository.put_orders([order("1"), order("2"), evolve(order("3"), account="other", side=None, updated_at=None)])
+    repository.put_orders([order("1"), order("2"), order("3")._replace(account="other", side=None, updated_at=None)])
     repository.put_orders([order("1", oco_order_id="2")])
     repository.remove_orders("Sim1", ["2", "9"])
     assert repository.orders("Sim1") == [order("1", oco_order_id="2")]
