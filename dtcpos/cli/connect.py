@@ -31,7 +31,7 @@ from dtcpos.cli.server_options import (
 )
 from dtcpos.cli.session import Wishes, printer, session
 from dtcpos.cli.shape import examples, new_app
-from dtcpos.errors import AttentionNeeded, UsageError
+from dtcpos.errors import AttentionNeeded, CannotConnect, UsageError
 from dtcpos.model import Break
 
 app = new_app()
@@ -89,7 +89,8 @@ def connect(
     delays the booking: up to 10,000 updates wait, then the newest are dropped and counted. At the end they have five
     seconds for what is left.
 
-    Ctrl-C, SIGTERM or the closing of the terminal end it in order, with 0; a second one ends it at once.
+    Ctrl-C, SIGTERM or the closing of the terminal end it in order, with 0 (3 where --once had not been answered yet);
+    a second one ends it at once.
     """
     settings = load_settings(config)
     wishes = Wishes(
@@ -127,6 +128,8 @@ def connect(
     with announcing(printer(as_json=as_json), settings, notices) as announcer:
         with session(wishes, settings, db, announcer.publish, announcer) as (follower, keeper):
             follower.run()
+            if once and not keeper.is_synced:
+                raise CannotConnect("stopped before the server had answered; run it again")
             breaks, unfinished = list(keeper.open_breaks), keeper.unfinished
         if policy == "ask" and breaks:
             breaks = _answered(ledger_path(db), breaks)

@@ -21,7 +21,7 @@ from dtcpos.cli.shape import countable, examples, new_app
 from dtcpos.diagnosis import Finding, Plan, Result, examine, findings_of
 from dtcpos.diagnosis.words import CHECKS, fault, skipped
 from dtcpos.dtc import Encoding
-from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerError, UsageError
+from dtcpos.errors import AttentionNeeded, CannotConnect, LedgerError, SettingsError
 from dtcpos.settings import Settings
 
 app = new_app()
@@ -92,9 +92,7 @@ def doctor(
 def _server(wishes: Wishes, settings: Settings, prices: tuple[tuple[str, Decimal], ...]) -> list[Finding]:
     try:
         address = wished_address(wishes, settings)
-    except UsageError as error:
-        if wishes.tls_ca is not None:
-            raise
+    except SettingsError as error:
         found = fault("tls", str(error), "correct `tls_ca` in the settings")
         return [found if check == found.check else skipped(check, "not reached") for check in CHECKS]
     word = wishes.encoding or settings.server.encoding

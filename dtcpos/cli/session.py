@@ -20,7 +20,7 @@ from dtcpos.cli.options import ledger_path, utc_now
 from dtcpos.cli.server_options import EncodingWord
 from dtcpos.cli.stopping import stopping
 from dtcpos.cli.writing import opened
-from dtcpos.errors import LedgerError, UsageError
+from dtcpos.errors import CannotConnect, LedgerError, SettingsError, UsageError
 from dtcpos.settings import Settings
 
 if TYPE_CHECKING:
@@ -163,9 +163,15 @@ def wished_address(wishes: Wishes, settings: Settings) -> Address:
     try:
         tls = tls_context(ca_file) if has_tls else None
     except OSError as error:
-        words = error.strerror or str(error)
-        raise UsageError(f"certificate {ca_file} cannot be read: {words}; correct --tls-ca") from error
-    return address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
+        told = f"certificate {ca_file} cannot be read: {error.strerror or error}"
+        if wishes.tls_ca is None:
+            raise SettingsError(f"{told}; correct `tls_ca`") from error
+        raise UsageError(f"{told}; correct --tls-ca") from error
+    try:
+        return address_of(wishes.server or "", default=Address(host=wanted.host, port=wanted.port, tls=tls))
+    except CannotConnect as error:
+        # From a server it would be the connection that fails; here somebody has mistyped.
+        raise UsageError(str(error)) from error
 
 
 def wished_username(wishes: Wishes, settings: Settings) -> str:

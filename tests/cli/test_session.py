@@ -39,3 +39,12 @@ def test_the_demo_refuses_what_it_would_ignore(shell: Shell, words: str) -> None
     ran = shell("connect", "--demo", *words.split(), code=2)
     name = "HOST" if words[0] != "-" else words.split(maxsplit=1)[0]
     assert ran.err == f"dtcpos: --demo brings its own server and ends by itself; leave out {name}\n"
+
+
+@pytest.mark.parametrize("command", ["connect --once", "recover", "doctor"])
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "http://127.0.0.1:11099", "host:port"])
+def test_an_address_that_is_none_is_a_mistake_of_usage(shell: Shell, command: str, address: str) -> None:
+    """U4: exit 2 names it and says how one is written; nothing was tried that could be unreachable."""
+    ran = shell(*command.split(), address, code=2)
+    assert repr(address) in ran.err
+    assert ": write " in ran.err

@@ -13,6 +13,7 @@ from dtcpos.cli.stopping import STOPS, stopping
 from dtcpos.sim import SimulatedServer, parse_dialogue
 from dtcpos.store import LedgerReader
 from tests.crash.commands import PATIENCE_S, ended, started, until
+from tests.ports import answering, silence
 from tests.web import Web
 
 SESSION = """
@@ -83,6 +84,21 @@ def test_connect_ends_in_order(tmp_path: Path, name: str) -> None:
     lines = log.read_text(encoding="utf-8").splitlines()
     assert lines[-2].endswith(f"Z  stopped by {name}")
     assert lines[-1].endswith("Z  ended with exit code 0")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no polite kill")
+def test_once_without_an_answer_is_no_success(tmp_path: Path) -> None:
+    """N11: `--once` stopped while nobody answers exits 3 and says so: cron must not take it for agreement."""
+    with answering(silence) as address:
+        child = started("connect", address, "--once", "--json", "--db", tmp_path / "ledger.db", "--config", "")
+        try:
+            until(child, event="session", state="negotiating")
+            child.send_signal(signal.SIGTERM)
+            out, err = child.communicate(timeout=PATIENCE_S)
+        finally:
+            ended(child)
+    assert (child.returncode, err) == (3, "dtcpos: stopped before the server had answered; run it again\n"), out
+    assert '"event": "synced"' not in out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no polite kill")
