@@ -129,6 +129,7 @@ from dtcpos.dtc.messages import (
     UnderlyingSymbolsForExchangeRequest,
     UserMessage,
 )
+from dtcpos.dtc.runs import HistoryPart, HistoryRun, image_of
 from dtcpos.dtc.states import CLIENT_MAY_SEND, TRANSITIONS, Kind, Role, State
 from dtcpos.dtc.ticks import DEPTH_TYPES, QUOTE_TYPES, TRADE_TYPES, LastTick
 from dtcpos.dtc.timing import ANSWER_TIMEOUT_S
@@ -187,6 +188,8 @@ __all__ = [
     "HistoricalPriceDataResponseHeader",
     "HistoricalPriceDataResponseTrailer",
     "HistoricalPriceDataTickRecordResponse",
+    "HistoryPart",
+    "HistoryRun",
     "JournalEntriesReject",
     "JournalEntriesRequest",
     "JournalEntryAdd",
@@ -272,6 +275,7 @@ __all__ = [
     "decode_stream",
     "encode",
     "fields_of",
+    "image_of",
     "raw_column",
     "raw_reader",
     "read_frames",

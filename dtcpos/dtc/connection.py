@@ -35,12 +35,13 @@ from dtcpos.dtc.messages import (
     MarketDataRequest,
     MarketDataSnapshot,
 )
+from dtcpos.dtc.runs import RUN_TYPE, HistoryRun, run_at
 from dtcpos.dtc.states import CLIENT_MAY_SEND, PLAIN_TYPES, TRANSITIONS, Kind, Role, State, kind_of
 from dtcpos.dtc.ticks import TRADE_TYPES, LastTick, SessionOf, TickFilter
 from dtcpos.dtc.timing import NEVER, Due, silent_at, unanswered_at
 from dtcpos.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 
-Event = Message | Skipped | Closed | NeedData
+Event = Message | HistoryRun | Skipped | Closed | NeedData
 
 # Bytes needed, how to unpack them, and what to make of the values.
 PlainReader = tuple[int, Callable[[bytearray, int], tuple[Any, ...]], Callable[[tuple[Any, ...]], Message]]
@@ -57,7 +58,8 @@ class Connection:
     session begins with the logon. With `logon` the logon request is sent as soon as it may be; without, the caller
     sends it when the state is LOGGING_ON. As a venue `encoding` is what is spoken until asked otherwise; with
     `negotiate=False` it is all that is ever spoken, and every encoding request is answered with it.
-    `ignored` types are dropped unread and counted.
+    `ignored` types are dropped unread and counted. With `history_in_runs` historical fills that follow each other in
+    binary are one event, a HistoryRun.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Connection:
         negotiate: bool = True,
         logon: LogonRequest | None = None,
         ignored: frozenset[int] = frozenset(),
+        history_in_runs: bool = False,
     ) -> None:
         self.role = role
         self.state = State.IDLE
@@ -83,6 +86,9 @@ class Connection:
         password = logon.Password if logon is not None else ""
         self._secret = password if len(password) >= SECRET_SIZE_MIN else ""
         self._ignored = ignored
+        # Only a server answers.
+        has_runs = history_in_runs and role is Role.CLIENT
+        self._in_runs = frozenset({RUN_TYPE}) - ignored if has_runs else frozenset()
         starts_binary = negotiate and role is Role.CLIENT
         self._frames = FrameBuffer(Encoding.BINARY if starts_binary else encoding)
         self._frame_encoding = self._frames.encoding
@@ -135,7 +141,7 @@ class Connection:
         self.last_heard_at = now
         self._frames.append(received)
 
-    def events(self) -> Iterator[Message | Skipped | Closed]:
+    def events(self) -> Iterator[Message | HistoryRun | Skipped | Closed]:
         """Yield events until more bytes are needed; raises as `next_event` does."""
         while True:
             yield from self._plain_messages()
@@ -149,7 +155,7 @@ class Connection:
             yield event
 
     def next_event(self) -> Event:
-        """Return the next message, Skipped or Closed, or NEED_DATA.
+        """Return the next message, run, Skipped or Closed, or NEED_DATA.
 
         Raises RemoteProtocolError where framing is broken or the peer spoke out of turn, after everything before the
         fault was handed out; the state is then FAILED, and it is raised again at every call.
@@ -234,7 +240,7 @@ class Connection:
         self._ticks.is_active = True
         self._ticks.watched.clear()
 
-    def _plain_messages(self) -> Iterator[Message]:
+    def _plain_messages(self) -> Iterator[Message | HistoryRun]:
         """Yield messages as long as they are whole, binary, and nothing comes of them; decided by the table once.
 
         Measured: 1.0 µs an ORDER_UPDATE, of which 0.4 µs are the bare `struct`; the way through the table takes 3 µs.
@@ -248,7 +254,11 @@ class Connection:
             size, type_ = header_of(buffer, position)
             reader = plain.get(type_)
             if reader is None:
-                if not self._ticks.is_active or not self._absorb_ticks():
+                if plain and type_ in self._in_runs and (found := run_at(buffer, position)) is not None:
+                    run, frames.position = found
+                    self._incomplete_since = None
+                    yield run
+                elif not self._ticks.is_active or not self._absorb_ticks():
                     return
                 continue
             needed, values_of, message_of = reader
@@ -274,7 +284,7 @@ class Connection:
         types = PLAIN_TYPES.get((self.role.peer, self.state), frozenset())
         if self._secret:
             types -= WORDED
-        kinds = [MESSAGE_TYPES[type_] for type_ in types - TRADE_TYPES - self._ignored]
+        kinds = [MESSAGE_TYPES[type_] for type_ in types - TRADE_TYPES - self._ignored - self._in_runs]
         return {
             kind.type: (kind.fixed.whole_size, kind.fixed.unpack_from, kind.of_raw)
             for kind in kinds
