@@ -31,14 +31,14 @@ SIZE = HistoricalOrderFillResponse.size
 
 
 def past(number: int, **words: object) -> HistoricalOrderFillResponse:
-    """Return a historical fill, of another second than those with other numbers."""
+    """Return a historical fill; three numbers that follow each other are of one second."""
     facts = {
         "RequestID": 1,
         "MessageNumber": number,
         "Symbol": "MES",
         "BuySell": BuySell.BUY if number % 2 else BuySell.SELL,
         "Price": 5000.25 + number,
-        "DateTime": NOON + number,
+        "DateTime": NOON + number // 3,
         "Quantity": 1.0,
         "UniqueExecutionID": f"H-{number}",
         "ServerOrderID": f"{number}",
@@ -120,7 +120,7 @@ _sizes = st.sampled_from([0, 0, 0, 0, SIZE + 16, SIZE + 1, SIZE - 32, 384, 200, 
 _stretches = st.builds(
     lambda first, count, total, request_id, size, is_empty: [
         frame_of(
-            past(number, RequestID=request_id, TotalNumberMessages=total, NoOrderFills=is_empty, DateTime=NOON + 99),
+            past(number, RequestID=request_id, TotalNumberMessages=total, NoOrderFills=is_empty),
             size=size,
         )
         for number in range(first, first + count)
@@ -133,10 +133,20 @@ _stretches = st.builds(
     st.sampled_from([0, 0, 0, 0, 0, 1]),
 )
 _other_stretches = st.lists(st.sampled_from(_OTHERS), min_size=1, max_size=2)
+# The server changes its mind about how many there are.
+_renumbered = st.builds(
+    lambda turn, before, after: [
+        frame_of(past(number, TotalNumberMessages=before if number <= turn else after))
+        for number in range(1, after + 1)
+    ],
+    st.integers(1, 8),
+    st.integers(6, 9),
+    st.integers(6, 9),
+)
 _whole = st.just([frame_of(past(number, TotalNumberMessages=8)) for number in range(1, 9)])
 
 # Frames of answers that are whole, broken off, told twice, out of order, of another request, and what comes between.
-answers = st.lists(st.one_of(_stretches, _stretches, _whole, _other_stretches), max_size=7).map(
+answers = st.lists(st.one_of(_stretches, _stretches, _renumbered, _whole, _other_stretches), max_size=7).map(
     lambda stretches: [frame for stretch in stretches for frame in stretch]
 )
 cuts = st.lists(st.integers(0, 1 << 16), max_size=8)

@@ -25,7 +25,7 @@ from dtcpos.dtc.enums import (
 from dtcpos.dtc.events import NEED_DATA, Closed, NeedData, Skipped
 from dtcpos.dtc.fields import text_of_raw
 from dtcpos.dtc.framing import BrokenFraming
-from dtcpos.dtc.message import Message, content_digest, fields_of, raw_column, raw_reader
+from dtcpos.dtc.message import Message, fields_of, raw_reader
 from dtcpos.dtc.messages import (
     MESSAGE_TYPES,
     AccountBalanceAdjustment,
@@ -270,13 +270,11 @@ __all__ = [
     "TradingSymbolStatus",
     "UnderlyingSymbolsForExchangeRequest",
     "UserMessage",
-    "content_digest",
     "decode",
     "decode_stream",
     "encode",
     "fields_of",
     "image_of",
-    "raw_column",
     "raw_reader",
     "read_frames",
     "text_of_raw",

@@ -9,10 +9,8 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from hashlib import blake2b
-from marshal import dumps
 from operator import itemgetter
 from struct import Struct
 from typing import Any, ClassVar, Self
@@ -230,26 +228,6 @@ def raw_reader(kind: type[Message], *names: str) -> Callable[[Message], tuple[An
         return take(message._raw)  # type: ignore[no-any-return]
 
     return read
-
-
-def raw_column(messages: Sequence[Message], name: str) -> list[Any]:
-    """Return one field of many messages of one kind, as it was received."""
-    if not messages:
-        return []
-    index = messages[0].field_by_name[name].index
-    return [message._raw[index] for message in messages]
-
-
-def content_digest(messages: Sequence[Message], *, first: str) -> bytes:
-    """Return 16 bytes that tell what some messages of one kind say, from the field `first` of their table on.
-
-    What stands before it, as the number of a message within its answer, does not count. Equal digests mean equal
-    content; the same content in another encoding may have another digest.
-    """
-    start = messages[0].field_by_name[first].index
-    # Format 2 of marshal is a plain image of the values: no references, so equal values have equal bytes.
-    image = dumps([message._raw[start:] for message in messages], 2)
-    return blake2b(image, digest_size=16).digest()
 
 
 def fields_of(message: Message) -> dict[str, Any]:

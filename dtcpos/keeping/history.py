@@ -12,13 +12,16 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
+from functools import partial
+from hashlib import blake2b
+from itertools import chain, groupby, pairwise
+from typing import Any
 
 from attrs import frozen
 
-from dtcpos.dtc import HistoricalOrderFillResponse, content_digest, raw_column, raw_reader
+from dtcpos.dtc import HistoricalOrderFillResponse, HistoryPart, HistoryRun, image_of, raw_reader
 from dtcpos.model import Fill
 from dtcpos.translate import Unusable, historical_fill_of
 
@@ -40,28 +43,17 @@ class News:
     oldest: int = 0
 
 
-def news_of(
-    messages: Sequence[HistoricalOrderFillResponse], *, account: str, known: Mapping[int, bytes] | None = None
-) -> News:
+def news_of(parts: Sequence[HistoryPart], *, account: str, known: Mapping[int, bytes] | None = None) -> News:
     """Return what a whole answer about an account says, without the hours whose digest is among those `known`."""
-    hours: dict[int, list[HistoricalOrderFillResponse]] = defaultdict(list)
-    times = raw_column(messages, "DateTime")
-    current: list[HistoricalOrderFillResponse] = []
-    last = None
-    for time, message in zip(times, messages, strict=True):
-        hour = time // _HOUR_S
-        if hour != last:
-            current, last = hours[hour], hour
-        current.append(message)
-    ordered = sorted(hours)
-    digests = {hour: content_digest(hours[hour], first="Symbol") for hour in ordered}
+    told = [(hour, part) for each in parts for hour, part in _by_hour(each)]
+    digests = _digests(told)
+    ordered = sorted(digests)
     read = {hour for hour in ordered if known is None or known.get(hour) != digests[hour]}
     read |= {before for before, after in pairwise(ordered) if after in read}
     if not read:
         return News()
-    told = [message for message in messages if message.DateTime // _HOUR_S in read]
-    fills, unusable = _translated(told, account)
-    if _is_newest_first(times):
+    fills, unusable = _translated((part for hour, part in told if hour in read), account)
+    if _is_newest_first(parts):
         fills = _turned(fills)
     return News(
         fills=tuple(fills),
@@ -76,11 +68,40 @@ def whole_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def _translated(messages: Iterable[HistoricalOrderFillResponse], account: str) -> tuple[list[Fill], list[str]]:
+def _by_hour(part: HistoryPart) -> Iterator[tuple[int, HistoryPart]]:
+    """Take a part of an answer apart by the hours of its executions, in the order they were told in."""
+    if not isinstance(part, HistoryRun):
+        yield part.DateTime // _HOUR_S, part
+        return
+    times = part.times()
+    if min(times) // _HOUR_S == max(times) // _HOUR_S:
+        # What a busy hour mostly comes in: looking at each message would take as long as all the rest but the digest.
+        yield times[0] // _HOUR_S, part
+        return
+    rest: HistoryRun | None = part
+    for hour, same in groupby(time // _HOUR_S for time in times):
+        assert rest is not None
+        first, rest = rest.split(len(list(same)))
+        yield hour, first
+
+
+def _digests(told: Iterable[tuple[int, HistoryPart]]) -> dict[int, bytes]:
+    """Return 16 bytes for each hour that tell what was said of it, whatever the parts it was told in."""
+    digests: dict[int, Any] = defaultdict(partial(blake2b, digest_size=16))
+    for hour, part in told:
+        digests[hour].update(part.image() if isinstance(part, HistoryRun) else image_of(part))
+    return {hour: digest.digest() for hour, digest in digests.items()}
+
+
+def _messages(part: HistoryPart) -> Iterable[HistoricalOrderFillResponse]:
+    return part.messages() if isinstance(part, HistoryRun) else (part,)
+
+
+def _translated(parts: Iterable[HistoryPart], account: str) -> tuple[list[Fill], list[str]]:
     fills: list[Fill] = []
     unusable: list[str] = []
     places: Counter[tuple[object, int]] = Counter()
-    for message in messages:
+    for message in chain.from_iterable(map(_messages, parts)):
         second = _second_of(message)
         fill = historical_fill_of(message, account=account, place=places[second])
         places[second] += 1
@@ -91,7 +112,8 @@ def _translated(messages: Iterable[HistoricalOrderFillResponse], account: str) -
     return fills, unusable
 
 
-def _is_newest_first(times: Sequence[int]) -> bool:
+def _is_newest_first(parts: Sequence[HistoryPart]) -> bool:
+    times = [time for part in parts for time in (part.times() if isinstance(part, HistoryRun) else (part.DateTime,))]
     return len(times) > 1 and times[0] > times[-1] and all(left >= right for left, right in pairwise(times))
 
 

@@ -19,6 +19,7 @@ from dtcpos.dtc import (
     Closed,
     Connection,
     Encoding,
+    HistoryRun,
     Logoff,
     LogonRequest,
     LogonResponse,
@@ -85,6 +86,7 @@ class Session:
             logon=wants.logon,
             heartbeat_interval_s=wants.logon.HeartbeatIntervalInSeconds,
             ignored=QUOTE_TYPES | DEPTH_TYPES,
+            history_in_runs=True,
         )
         self._posting = posting
         self._sync = Sync(request_timeout_s=wants.request_timeout_s)
@@ -163,6 +165,7 @@ class Session:
         coming = iter(events)
         event = next(coming, None)
         while event is not None:
+            rest = None
             if isinstance(event, OrderUpdate):
                 updates += self._order(event, fills, now, moment)
             elif isinstance(event, PositionUpdate) and (event.Unsolicited or not event.RequestID):
@@ -171,11 +174,15 @@ class Session:
                 event = other
                 continue
             else:
+                if isinstance(event, HistoryRun):
+                    # It does not follow, or it ends the history; what comes behind it may follow again.
+                    first, rest = event.split(1)
+                    event = next(first.messages())
                 updates += self._book(fills, stated, now, moment)
                 told = self._other(event, now, moment)
                 self._quotes.after(last_fills(told))
                 updates += told
-            event = next(coming, None)
+            event = next(coming, None) if rest is None else rest
         updates += self._book(fills, stated, now, moment)
         self._orders.write(last_fills(updates))
         self._snapshots.write(updates, moment)
@@ -269,7 +276,7 @@ class Session:
         ]
         return [*updates, *overfilled]
 
-    def _other(self, event: Event, now: float, moment: datetime) -> list[Update]:
+    def _other(self, event: Message | Skipped | Closed, now: float, moment: datetime) -> list[Update]:
         match event:
             case LogonResponse():
                 self._logged_on(event)

@@ -29,6 +29,8 @@ from dtcpos.dtc import (
     HistoricalOrderFillResponse,
     HistoricalOrderFillsReject,
     HistoricalOrderFillsRequest,
+    HistoryPart,
+    HistoryRun,
     Message,
     OpenOrdersReject,
     OpenOrdersRequest,
@@ -39,10 +41,11 @@ from dtcpos.dtc import (
     TradeAccountsRequest,
     raw_reader,
 )
+from dtcpos.keeping.numbering import Numbers
 from dtcpos.model import ReportedPosition, WorkingOrder
 from dtcpos.translate import TEXT_LENGTH_MAX, Unusable, order_of, reported_of
 
-Event = Message | Skipped | Closed
+Event = Message | HistoryRun | Skipped | Closed
 
 _ASKED_AT_MOST = 2
 _MESSAGES_MAX = 2_000_000
@@ -75,7 +78,7 @@ class Ended:
     outcome: Outcome
     text: str = ""
     accounts: tuple[str, ...] = ()
-    history: tuple[HistoricalOrderFillResponse, ...] = ()
+    history: tuple[HistoryPart, ...] = ()
     reported: tuple[ReportedPosition, ...] = ()
     orders: tuple[WorkingOrder, ...] = ()
     unusable: tuple[str, ...] = ()
@@ -100,19 +103,17 @@ class _Request:
     asked: int = 0
     deadline: float = 0.0
     total: int = 0
-    numbers: set[int] = field(factory=set)
+    numbers: Numbers = field(factory=Numbers)
     contents: list[Any] = field(factory=list)
     unusable: list[str] = field(factory=list)
-    # The last number as long as they came in order from 1 on, -1 once they did not.
-    reached: int = 0
-    # What the next message of a history in order says of its place: request, total, number, and that it is not empty.
-    expected: tuple[int, ...] = ()
+    # Messages whose contents were kept, or counted as unusable; runs have many.
+    kept: int = 0
 
     def forget(self) -> None:
         """Drop what was collected: the answer begins anew."""
         for collected in (self.numbers, self.contents, self.unusable):
             collected.clear()
-        self.reached, self.expected = 0, ()
+        self.kept = 0
 
 
 _place_in_history = raw_reader(
@@ -141,6 +142,14 @@ _TOPIC: dict[type[Message], Topic] = {
     OpenOrdersReject: Topic.ORDERS,
 }
 _REJECTS = (HistoricalOrderFillsReject, CurrentPositionsReject, OpenOrdersReject)
+
+
+def _place_of(part: HistoryPart) -> tuple[int, int, int, int]:
+    """Return of which request a part of a history is, of how many messages, its first number and how many follow it."""
+    if isinstance(part, HistoryRun):
+        return part.request_id, part.total, part.number, len(part)
+    request_id, total, number, is_empty = _place_in_history(part)
+    return request_id, total, number, 0 if is_empty else 1
 
 
 class Sync:
@@ -204,31 +213,31 @@ class Sync:
             return []
         return self._failed(request, Outcome.CUT if request.numbers else Outcome.UNANSWERED)
 
-    def gather(self, message: Event, further: Iterator[Event], *, now: float) -> Event | None:
-        """Take the messages of the history that is coming in, as long as they come in order; return the first other.
+    def gather(self, event: Event, further: Iterator[Event], *, now: float) -> Event | None:
+        """Take what is next of the history that is coming in, but for its last message; return the first other event.
 
-        The short way of `receive` for what a history mostly consists of, neither its first message nor its last: 0.6 µs
-        against 4. None is returned where nothing further has come.
+        The short way of `receive` for what a history mostly consists of: a run takes no longer than a message. None is
+        returned where nothing further has come.
         """
         request = self._current
-        if request is None or not request.expected:
-            return message
-        request_id, total, first, _ = request.expected
-        number, keep = first, request.contents.append
-        other: Event | None = message
-        while (
-            isinstance(other, HistoricalOrderFillResponse)
-            and number < total
-            and _place_in_history(other) == (request_id, total, number, 0)
-        ):
-            keep(other)
-            number += 1
-            other = next(further, None)
-        if number > first:
-            request.numbers.update(range(first, number))
-            request.reached = number - 1
-            request.expected = (request_id, total, number, 0) if number < total else ()
+        if request is None or request.topic is not Topic.HISTORY:
+            return event
+        other: Event | None = event
+        while isinstance(other, HistoryRun | HistoricalOrderFillResponse):
+            request_id, total, number, count = _place_of(other)
+            if request_id != request.request_id or not request.numbers.follows(number):
+                break
+            # The last message ends the request, and beyond the bound it is given up: `receive` does both.
+            count = min(count, total - number, _MESSAGES_MAX - request.kept)
+            if count <= 0:
+                break
+            taken, rest = other.split(count) if isinstance(other, HistoryRun) else (other, None)
+            request.contents.append(taken)
+            request.kept += count
+            request.numbers.extend(count)
+            request.total = max(total, request.total)
             request.deadline = now + self._timeout_s
+            other = next(further, None) if rest is None else rest
         return other
 
     def receive(self, message: Message, *, now: float, received_at: datetime) -> list[Ended] | None:
@@ -272,7 +281,7 @@ class Sync:
         if total and number in request.numbers:
             # Told twice: once is enough.
             return []
-        if len(request.contents) + len(request.unusable) >= _MESSAGES_MAX:
+        if request.kept >= _MESSAGES_MAX:
             # Nobody has so many, so there is no end to come; what is kept until it comes is memory.
             return self._failed(request, Outcome.CUT) if request is self._current else []
         if not _EMPTY[type(message)](message):
@@ -284,11 +293,6 @@ class Sync:
         request.numbers.add(number)
         request.total = max(total, request.total)
         if number < request.total or not request.total:
-            # Once out of order there is no short way any more: what is next by its number may have come already.
-            is_in_order = request.reached == number - 1 and len(request.numbers) == number
-            request.reached = number if is_in_order else -1
-            is_middle = request.topic is Topic.HISTORY and number + 1 < total <= _MESSAGES_MAX
-            request.expected = (request.request_id, total, number + 1, 0) if is_in_order and is_middle else ()
             return []
         if len(request.numbers) == request.total:
             return self._complete(request)
@@ -350,6 +354,7 @@ def _keep(request: _Request, message: Message, received_at: datetime) -> None:
         request.unusable.append(kept.reason)
     elif kept is not None:
         request.contents.append(kept)
+    request.kept += kept is not None
 
 
 def _message_of(request: _Request) -> Message:

@@ -54,7 +54,9 @@ def heard(client: Connection, octets: list[bytes], *, one_by_one: bool) -> list[
         except RemoteProtocolError as error:
             events.append(str(error))
         seen += words_of(events)
-        seen.append(f"{client.state} {client.skipped} {client.ticks_dropped} {client.next_deadline()}")
+        seen.append(
+            f"{client.state} {client.skipped} {client.ticks_dropped} {client.next_deadline()} {client._lost_at()}"
+        )
     return seen
 
 
