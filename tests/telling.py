@@ -55,9 +55,9 @@ def frame_of(message: Message, *, size: int = 0) -> bytes:
     return HEADER.pack(size, message.type) + filled[HEADER.size :]
 
 
-def in_runs(messages: Iterable[HistoricalOrderFillResponse]) -> list[HistoryRun]:
+def in_runs(messages: Iterable[HistoricalOrderFillResponse], *, size: int = 0) -> list[HistoryRun]:
     """Return messages as the runs they come in when they are read at once."""
-    octets = b"".join(map(frame_of, messages))
+    octets = b"".join(frame_of(message, size=size) for message in messages)
     runs, position = [], 0
     while position < len(octets):
         found = run_at(octets, position)
@@ -116,7 +116,7 @@ _OTHERS = (
     HEADER.pack(9, 9_999) + b"?????",
     HEADER.pack(4, 304),
 )
-_sizes = st.sampled_from([0, 0, 0, 0, SIZE + 16, SIZE + 1, SIZE - 32, 384, 200, 12])
+_sizes = st.sampled_from([0, 0, 0, 0, SIZE + 16, SIZE + 1, SIZE - 32, SIZE - 40, 384, 261, 260, 12])
 _stretches = st.builds(
     lambda first, count, total, request_id, size, is_empty: [
         frame_of(

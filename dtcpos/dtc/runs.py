@@ -2,7 +2,7 @@
 
 A history is asked for at every logon and mostly repeats what is known; of such a one only the times and a digest are
 wanted. Measured, a message: 0.08 µs to find and copy in a run, 0.04 µs for its time, 0.04 µs to blank for the digest;
-as an object by itself it takes 1.0 µs to make, and 0.5 µs more for its digest.
+as an object by itself it takes 1.0 µs to make, and 0.6 µs to turn into bytes again for the digest.
 
 Invariants:
 1. The messages of a run are those that reading its frames one by one gives, in the same order.
@@ -22,7 +22,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from dtcpos.dtc.binary import Buffer
+from dtcpos.dtc.binary import Buffer, encode_fixed
 from dtcpos.dtc.framing import HEADER
 from dtcpos.dtc.messages import HistoricalOrderFillResponse
 
@@ -31,9 +31,9 @@ RUN_TYPE: Final = HistoricalOrderFillResponse.type
 
 _KIND = HistoricalOrderFillResponse
 _SIZE = _KIND.size
-_WHOLE = _KIND.fixed.prefix(len(_KIND.fields))
-assert _WHOLE.size == _SIZE
 _AT: dict[str, int] = {each.name: each.at for each in _KIND.fields if each.at is not None}
+# A frame that is shorter does not say whether it is a fill at all.
+_SIZE_MIN = _AT["NoOrderFills"] + 1
 
 _place_of = Struct("<4xiii").unpack_from
 _times_of = Struct(f"<{_AT['DateTime']}xq{_SIZE - _AT['DateTime'] - 8}x").iter_unpack
@@ -45,17 +45,49 @@ _SAID = [range(_AT[each.name], _AT[each.name] + each.width) for each in _KIND.fi
 _UNSAID = sorted(set(range(_SIZE)).difference(*_SAID))
 
 
+class _Shape:
+    """How frames of one size are read; older servers send fewer fields than we know, newer ones more.
+
+    `place_of` reads a frame's size, type, request and total as one, its number, and whether it says "none". `values_of`
+    reads the values of frames made equal: of each its first `kept` bytes, and the rest as if it had the defaults.
+    """
+
+    __slots__ = ("absent", "defaults", "kept", "place", "rest", "size", "values_of")
+
+    def __init__(self, size: int) -> None:
+        number, empty = _AT["MessageNumber"], _AT["NoOrderFills"]
+        self.size = size
+        self.place = Struct(f"<{number}si{empty - number - 4}xB{size - empty - 1}x")
+        count = _KIND.fixed.present(size)
+        self.kept = _KIND.fixed.ends[count - 1]
+        self.rest = encode_fixed(_KIND())[self.kept :]
+        self.values_of = Struct(f"{_KIND.fixed.prefix(count).format}{len(self.rest)}x").iter_unpack
+        self.defaults = _KIND.defaults[count:]
+        self.absent = frozenset(each.name for each in _KIND.fields[count:])
+
+    def made_equal(self, frames: memoryview) -> bytes:
+        """Return frames as long as we know them."""
+        if self.size == _SIZE:
+            return bytes(frames)
+        return self.rest.join([frames[at : at + self.kept] for at in range(0, len(frames), self.size)]) + self.rest
+
+
+# There are as many as there are releases of the header; a hostile sender may think of more.
+_shape_of = lru_cache(maxsize=256)(_Shape)
+
+
 @frozen(kw_only=True, eq=False)
 class HistoryRun:
     """Some consecutive messages of the answer to one request for historical fills, at least one.
 
-    `number` is that of the first. The frames are kept as far as their fields are known.
+    `number` is that of the first.
     """
 
     request_id: int
     total: int
     number: int
     _frames: memoryview = field(repr=False)
+    _shape: _Shape = field(repr=False)
 
     def __len__(self) -> int:
         return len(self._frames) // _SIZE
@@ -65,11 +97,15 @@ class HistoryRun:
         assert 0 < count <= len(self), count
         if count == len(self):
             return self, None
-        return _run_of(self._frames[: count * _SIZE]), _run_of(self._frames[count * _SIZE :])
+        end = count * _SIZE
+        return _run_of(self._frames[:end], self._shape), _run_of(self._frames[end:], self._shape)
 
     def messages(self) -> Iterator[HistoricalOrderFillResponse]:
         """Yield the messages, read one by one."""
-        return map(_KIND.of_raw, _WHOLE.iter_unpack(self._frames))
+        values, defaults, absent = self._shape.values_of(self._frames), self._shape.defaults, self._shape.absent
+        if not absent:
+            return map(_KIND.of_raw, values)
+        return (_KIND.of_raw(each + defaults, absent) for each in values)
 
     def times(self) -> list[int]:
         """Return the DateTime of each message."""
@@ -88,22 +124,22 @@ class HistoryRun:
 HistoryPart = HistoryRun | HistoricalOrderFillResponse
 
 
-def _run_of(frames: memoryview) -> HistoryRun:
+def _run_of(frames: memoryview, shape: _Shape) -> HistoryRun:
     request_id, total, number = _place_of(frames)
-    return HistoryRun(request_id=request_id, total=total, number=number, frames=frames)
+    return HistoryRun(request_id=request_id, total=total, number=number, frames=frames, shape=shape)
 
 
 def run_at(buffer: Buffer, position: int) -> tuple[HistoryRun, int] | None:
     """Return the run that begins at a position of a binary stream, and where it ends.
 
-    None where the frame there is incomplete, too short for some field, of another type, or says that there are no
-    fills.
+    None where the frame there is incomplete, of another type, says that there are no fills, or is too short to say so.
     """
     size, type_ = HEADER.unpack_from(buffer, position)
-    if type_ != RUN_TYPE or size < _SIZE or position + size > len(buffer):
+    if type_ != RUN_TYPE or size < _SIZE_MIN or position + size > len(buffer):
         return None
-    read = _placed(size)
-    head, number, is_empty = read.unpack_from(buffer, position)
+    shape = _shape_of(size)
+    place = shape.place
+    head, number, is_empty = place.unpack_from(buffer, position)
     if is_empty:
         return None
     waiting = (len(buffer) - position) // size
@@ -111,20 +147,9 @@ def run_at(buffer: Buffer, position: int) -> tuple[HistoryRun, int] | None:
         # In one expression, because what reads the frames must be gone before they are let go. It looks no further than
         # the first frame that does not follow, so no order of frames costs more than another.
         in_order = zip(repeat(head), count(number), repeat(0), strict=False)
-        taken = next(compress(count(), map(ne, read.iter_unpack(frames), in_order)), waiting)
-        if size == _SIZE:
-            known = bytes(frames[: taken * size])
-        else:
-            known = b"".join([frames[start : start + _SIZE] for start in range(0, taken * size, size)])
-    return _run_of(memoryview(known)), position + taken * size
-
-
-# As many as there are releases of the header, or as a hostile sender thinks of.
-@lru_cache(maxsize=16)
-def _placed(size: int) -> Struct:
-    """Return what reads of a frame its size, type, request and total as one, its number, and whether it says "none"."""
-    number, empty = _AT["MessageNumber"], _AT["NoOrderFills"]
-    return Struct(f"<{number}si{empty - number - 4}xB{size - empty - 1}x")
+        taken = next(compress(count(), map(ne, place.iter_unpack(frames), in_order)), waiting)
+        known = shape.made_equal(frames[: taken * size])
+    return _run_of(memoryview(known), shape), position + taken * size
 
 
 def image_of(message: HistoricalOrderFillResponse) -> bytes:
@@ -133,8 +158,12 @@ def image_of(message: HistoricalOrderFillResponse) -> bytes:
     It is that of the fixed struct where the message came as one. Any other is an image of the values, which begins
     with another byte than a struct without its header, and tells its own length.
     """
-    raw = message._raw
-    if all(raw[index].__class__ is bytes and len(raw[index]) == width for index, width in _TEXTS):
-        return _KIND.fixed.pack(0, 0, *[0] * _FIRST, *raw[_FIRST:])
+    values = message._raw[_FIRST:]
+    if values[0].__class__ is bytes and all(
+        # A text that was not sent is empty, and not yet bytes.
+        not text or (text.__class__ is bytes and len(text) == width)
+        for text, width in ((message._raw[index], width) for index, width in _TEXTS)
+    ):
+        return _KIND.fixed.pack(0, 0, *[0] * _FIRST, *[b"" if each.__class__ is str else each for each in values])
     # Format 2 of marshal is plain: it has no references, so equal values have equal images.
-    return dumps(raw[_FIRST:], 2)
+    return dumps(values, 2)

@@ -106,10 +106,10 @@ def test_what_does_not_follow_is_not_of_the_run(next_: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [frames(1)[:-1], frame_of(past(1), size=SIZE - 1), frames(1, NoOrderFills=1), frame_of(Logoff())]
+    "frame", [frames(1)[:-1], frame_of(past(1), size=260), frames(1, NoOrderFills=1), frame_of(Logoff())]
 )
 def test_where_no_run_can_begin_there_is_none(frame: bytes) -> None:
-    """S2, S5: incomplete, shorter than its fields, empty, or of another type."""
+    """S2, S5: incomplete, too short to say whether it is a fill, none, or of another type."""
     assert run_at(frame, 0) is None
 
 
@@ -121,6 +121,17 @@ def test_the_longer_frames_of_a_newer_server_are_kept_as_far_as_they_are_known()
     assert (len(run), end, len(run.image())) == (2, 120_000, 2 * SIZE)
     assert words_of([run]) == words_of(in_runs([past(1), past(2)]))
     assert run.image() == in_runs([past(1), past(2)])[0].image()
+
+
+def test_the_shorter_frames_of_an_older_server_say_what_they_leave_out() -> None:
+    """S2: what did not come has the default and is absent, as in a message by itself; the digest is of what came."""
+    told = [past(number, PositionQuantity=3.0, SenderSubID="desk") for number in (1, 2)]
+    runs = [run for size in (0, 384, 376) for run in in_runs(told, size=size)]
+    assert [[message.PositionQuantity for message in run.messages()] for run in runs] == [[3, 3], [3, 3], [None, None]]
+    assert [[len(message.absent) for message in run.messages()] for run in runs] == [[0, 0], [3, 3], [4, 4]]
+    assert len({bytes(run.image()) for run in runs}) == 3
+    blank = [past(1), past(2)]
+    assert in_runs(blank, size=376)[0].image() == in_runs(blank)[0].image()
 
 
 @pytest.mark.parametrize("encoding", [Encoding.VLS, Encoding.JSON, Encoding.JSON_COMPACT])
@@ -165,12 +176,15 @@ fills = st.lists(
 )
 
 
-@given(fills, cuts)
-def test_the_image_does_not_depend_on_how_it_was_told(told: list[dict[str, object]], cut_at: list[int]) -> None:
+@given(fills, cuts, st.sampled_from([0, SIZE + 8, SIZE - 8, 384, 300]))
+def test_the_image_does_not_depend_on_how_it_was_told(
+    told: list[dict[str, object]], cut_at: list[int], size: int
+) -> None:
     """F6: in one run, in several, message by message, under another number, total and request: the same bytes."""
-    whole = in_runs([past(number, **words) for number, words in enumerate(told, 1)])[0]
+    (whole,) = in_runs([past(number, **words) for number, words in enumerate(told, 1)], size=size)
     alone = list(whole.messages())
-    again = in_runs([past(n, **words, RequestID=9, TotalNumberMessages=7) for n, words in enumerate(told, 5)])[0]
+    renumbered = [past(n, **words, RequestID=9, TotalNumberMessages=7) for n, words in enumerate(told, 5)]
+    (again,) = in_runs(renumbered, size=size)
     assert len(whole) == len(again) == len(told)
     parts: list[HistoryRun] = []
     rest: HistoryRun | None = whole
