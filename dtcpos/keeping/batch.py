@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from dtcpos.keeping.identity import Known, content
@@ -58,12 +59,13 @@ class Batch:
         )
         self.sightings[fill.account].append(sighting)
         if fill.position_after is not None or fill.place is not None or fill.time_is_exact:
-            self._disturb(known.fill)
+            # Its place was that of what was told before, and may now be an earlier one.
+            self._disturb(known.fill, (*known.sightings, sighting))
         return Known(known.fill, (*known.sightings, sighting))
 
-    def correct(self, before: Fill, after: Fill) -> Fill:
-        """Add a row that takes the place of `before`; both places in the ledger's order are disturbed."""
-        self._disturb(before)
+    def correct(self, before: Fill, after: Fill, sightings: Sequence[Sighting]) -> Fill:
+        """Add a row that takes the place of `before`, told by these further sightings; both places are disturbed."""
+        self._disturb(before, sightings)
         self._disturb(after)
         return self.append(after._replace(supersedes=before.id)).fill
 
@@ -74,7 +76,7 @@ class Batch:
                 return known
             version = self._version(version.supersedes)
         restated = fill._replace(reason=fill.reason or "the server restated this execution")
-        return Known(self.correct(known.fill, restated))
+        return Known(self.correct(known.fill, restated, known.sightings))
 
     def _version(self, fill_id: int | None) -> Fill | None:
         if fill_id is None:
@@ -84,6 +86,7 @@ class Batch:
                 return fill
         return self._repository.fills([fill_id])[0]
 
-    def _disturb(self, fill: Fill) -> None:
+    def _disturb(self, fill: Fill, sightings: Sequence[Sighting] = ()) -> None:
         symbol = (fill.account, fill.symbol)
-        self.disturbed[symbol] = min(fill.time, self.disturbed.get(symbol, fill.time))
+        times = [fill.time, *(sighting.time for sighting in sightings if sighting.time is not None)]
+        self.disturbed[symbol] = min(*times, self.disturbed.get(symbol, fill.time))

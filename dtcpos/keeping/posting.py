@@ -219,7 +219,8 @@ class Posting:
     def post_correction(self, before: Fill, after: Fill, *, now: datetime) -> tuple[int, list[Update]]:
         """Put a row in the place of a fill; returns the new row's id beside the updates."""
         batch = Batch(self._repository, now)
-        row = batch.correct(before, after)
+        assert before.id is not None
+        row = batch.correct(before, after, self._repository.sightings_of([before.id]).get(before.id, ()))
         assert row.id is not None
         return row.id, self._write(batch)
 
