@@ -10,10 +10,10 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import starmap
+from itertools import chain, starmap
 from typing import TypeVar
 
 from attrs import frozen
@@ -25,11 +25,11 @@ from dtcpos.booking.pricing import priced
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Instrument, Position, PositionKey, Trade
+from dtcpos.skimming import NOTHING_SKIMMED, Skimmed, skim
 from dtcpos.store import AuditReader, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
     Progress,
     corrections_of_key,
-    faults_of,
     filled_orders,
     migration_faults,
     modes_of,
@@ -42,7 +42,9 @@ from dtcpos.store.audit import (
     unsound_fills,
     unsound_sightings,
 )
+from dtcpos.store.pages import PagesCheck
 from dtcpos.store.queries import LedgerQueries
+from dtcpos.store.skimming import journal_is_sound, overfilled_orders
 
 _POSITION_FIELDS = (
     "signed_quantity cost realized opened_quantity opened_notional closed_notional peak_quantity commission fills "
@@ -204,47 +206,64 @@ def _words(value: object) -> str:
 def prove(reader: AuditReader, progress: Progress | None = None) -> Iterator[Difference]:
     """Yield everything that is not as it should be, from the file's pages to the trades; nothing for a sound ledger.
 
-    All of it is asked of one moment of the ledger. `progress` is told a stage, how much of it is done, and of how much.
+    All of it but the pages is asked of one moment of the ledger. `progress` is told a stage, how much of it is done,
+    and of how much.
     """
     progress = progress or quietly
     with reader.moment():
         progress("pages", 0, 0)
-        yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults_of(reader, progress))
-        misshapen = schema_faults(reader)
+        with PagesCheck(reader) as pages:
+            misshapen = schema_faults(reader)
+            skimmed = NOTHING_SKIMMED if misshapen else skim(reader, progress)
+            faults = pages.faults(progress)
+        yield from (Difference(kind="file", text=f"file: {fault}") for fault in faults)
         yield from (Difference(kind="file", text=f"schema: {fault}") for fault in misshapen)
         if misshapen:
             return
-        unsound: set[int] = set()
-        try:
-            for difference in _altered(reader, progress):
-                if difference.kind == "fill" and difference.id is not None:
-                    unsound.add(difference.id)
-                yield difference
-            yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
-            yield from (Difference(kind="table", text=text) for text in reader.unreadable(progress))
-            yield from _projections(reader, unsound, progress)
-        except LedgerCorrupt as error:
-            yield Difference(kind="file", text=f"{error}; positions and trades could not be proved")
-        try:
-            yield from _overfilled(reader, progress)
-        except LedgerCorrupt as error:
-            yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
+        if faults:
+            # What an index leads to, or a row's types, may be anything: every question is asked again by itself.
+            skimmed = NOTHING_SKIMMED
+        yield from _of_rows(reader, skimmed, progress, is_whole=not faults)
 
 
-def _altered(reader: AuditReader, progress: Progress) -> Iterator[Difference]:
+def _of_rows(reader: AuditReader, skimmed: Skimmed, progress: Progress, *, is_whole: bool) -> Iterator[Difference]:
+    """Yield what differs in the rows of a ledger whose schema is right, and whose file is whole or not."""
+    journal_is_right = is_whole and journal_is_sound(reader, progress)
+    overfilled = overfilled_orders(reader, progress) if skimmed.fills_are_sound else None
+    known = {*(("journal",) if journal_is_right else ()), *(("working_order",) if overfilled is not None else ())}
+    unsound: set[int] = set()
+    try:
+        for difference in _altered(reader, skimmed, progress, journal_is_right=journal_is_right):
+            if difference.kind == "fill" and difference.id is not None:
+                unsound.add(difference.id)
+            yield difference
+        yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
+        yield from (Difference(kind="table", text=text) for text in reader.unreadable(progress, known=known))
+        yield from _projections(reader, skimmed, unsound, progress)
+    except LedgerCorrupt as error:
+        yield Difference(kind="file", text=f"{error}; positions and trades could not be proved")
+    try:
+        yield from _overfilled(reader, overfilled, progress)
+    except LedgerCorrupt as error:
+        yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
+
+
+def _altered(
+    reader: AuditReader, skimmed: Skimmed, progress: Progress, *, journal_is_right: bool
+) -> Iterator[Difference]:
     """Yield the rows of the ledger whose checksum differs; a sighting is part of what its fill says."""
-    for fill_id in unsound_fills(reader, progress):
+    for fill_id in () if skimmed.fills_are_sound else unsound_fills(reader, progress):
         text = f"fill {fill_id} is not what was booked: its checksum differs; restore a backup"
         yield Difference(kind="fill", id=fill_id, text=text)
-    for fill_id, source in unsound_sightings(reader, progress):
+    for fill_id, source in () if skimmed.sightings_are_sound else unsound_sightings(reader, progress):
         text = f"fill {fill_id}, what {source} said of it is not what was written: its checksum differs"
         yield Difference(kind="fill", id=fill_id, text=f"{text}; restore a backup")
-    for entry_id in unsound_entries(reader, progress):
+    for entry_id in () if journal_is_right else unsound_entries(reader, progress):
         text = f"journal {entry_id} is not what was written: its checksum differs; restore a backup"
         yield Difference(kind="journal", id=entry_id, text=text)
 
 
-def _projections(reader: AuditReader, unsound: set[int], progress: Progress) -> Iterator[Difference]:
+def _projections(reader: AuditReader, skimmed: Skimmed, unsound: set[int], progress: Progress) -> Iterator[Difference]:
     modes, instruments = modes_of(reader), reader.instruments()
     held = {row.key: row for row in stored_positions(reader)}
     keys = [PositionKey(modes.get(str(account), ""), str(account), str(symbol)) for account, symbol in reader.keys()]  # noqa: SIM118 - a ledger is no dict
@@ -253,6 +272,10 @@ def _projections(reader: AuditReader, unsound: set[int], progress: Progress) -> 
         progress("keys", done, len(keys))
         if key.account not in modes:
             yield Difference(kind="account", key=key, text=f"account {key.account} has fills and no row of its own")
+        position = skimmed.positions.get(key[1:])
+        if position is not None:
+            yield from compare_position(held.pop(key, None), position)
+            continue
         try:
             proved = proved_key(reader, key, unsound, instruments)
         except LedgerCorrupt as error:
@@ -282,9 +305,13 @@ def proved_key(
     return come_to(key, fills, instruments.get(key.symbol), corrections)
 
 
-def _overfilled(reader: AuditReader, progress: Progress) -> Iterator[Difference]:
+def _overfilled(
+    reader: AuditReader, known: Sequence[tuple[str, str]] | None, progress: Progress
+) -> Iterator[Difference]:
+    """Yield the orders filled beyond their quantity: of all, or of those `known` to be."""
     modes = modes_of(reader)
-    for order in filled_orders(reader, progress):
+    names = [None] if known is None else known
+    for order in chain.from_iterable(filled_orders(reader, progress, name) for name in names):
         total = ZERO
         for quantity in order.fills:
             total = EXACT.add(total, quantity)

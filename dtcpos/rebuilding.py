@@ -19,8 +19,9 @@ from attrs import frozen
 from dtcpos.booking.excursions import widest
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.keeping.journal import position_text, trade_text
-from dtcpos.model import JournalEntry, PositionKey, Trade
-from dtcpos.proving import Difference, Proved, compare_position, compare_trades, proved_key
+from dtcpos.model import JournalEntry, Position, PositionKey, Trade
+from dtcpos.proving import Difference, compare_position, compare_trades, proved_key
+from dtcpos.skimming import NOTHING_SKIMMED, Skimmed, skim
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
     Progress,
@@ -33,7 +34,8 @@ from dtcpos.store.audit import (
     unsound_fills,
     unsound_sightings,
 )
-from dtcpos.store.mending import forget_unreadable, mend_structure, remove_other_positions
+from dtcpos.store.mending import forget_unreadable, mend_structure, refuse_misshapen, remove_other_positions
+from dtcpos.store.pages import PagesCheck
 
 _UNREADABLE = "unreadable"
 
@@ -85,11 +87,12 @@ class _Rebuild:
 
     def run(self) -> None:
         repository, progress = self._repository, self._progress
-        progress("pages", 0, 0)
-        faults = mend_structure(repository, progress)
-        self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
-        unsound = set(unsound_fills(repository, progress))
-        unsound |= {fill_id for fill_id, _ in unsound_sightings(repository, progress)}
+        skimmed = self._skimmed()
+        unsound: set[int] = set()
+        if not skimmed.fills_are_sound:
+            unsound |= set(unsound_fills(repository, progress))
+        if not skimmed.sightings_are_sound:
+            unsound |= {fill_id for fill_id, _ in unsound_sightings(repository, progress)}
         modes, instruments = modes_of(repository), repository.instruments()
         held = {row.key: row for row in stored_positions(repository)}
         ledger_keys = repository.keys()
@@ -97,6 +100,10 @@ class _Rebuild:
         kept: set[PositionKey] = set()
         for done, key in enumerate(keys):
             progress("keys", done, len(keys))
+            position = skimmed.positions.get(key[1:])
+            if position is not None:
+                self._keep(key, held.get(key), position, kept)
+                continue
             try:
                 proved = proved_key(repository, key, unsound, instruments)
             except LedgerCorrupt as error:
@@ -104,17 +111,33 @@ class _Rebuild:
                 kept |= {other for other in held if other[1:] == key[1:]}
                 continue
             self._trades(key, stored_trades(repository, *key[1:]), proved.trades)
-            self._position(key, held.get(key), proved)
-            if not proved.position.is_flat:
-                kept.add(key)
+            self._keep(key, held.get(key), proved.position, kept)
         self._remove_strays(held, keys, kept)
         repository.add_journal(self._journal)
 
-    def _position(self, key: PositionKey, row: StoredPosition | None, proved: Proved) -> None:
-        found = list(compare_position(row, proved.position))
+    def _skimmed(self) -> Skimmed:
+        """Mend the file where it has to be, and return what a walk over the fills finds sound."""
+        repository, progress = self._repository, self._progress
+        progress("pages", 0, 0)
+        refuse_misshapen(repository)
+        with PagesCheck(repository) as pages:
+            skimmed = skim(repository, progress)
+            faults = pages.faults(progress)
+        if not faults:
+            return skimmed
+        mend_structure(repository, progress)
+        self._mended += [Difference(kind="file", text=f"file: {fault}") for fault in faults]
+        return NOTHING_SKIMMED
+
+    def _keep(self, key: PositionKey, row: StoredPosition | None, position: Position, kept: set[PositionKey]) -> None:
+        self._position(key, row, position)
+        if not position.is_flat:
+            kept.add(key)
+
+    def _position(self, key: PositionKey, row: StoredPosition | None, after: Position) -> None:
+        found = list(compare_position(row, after))
         if not found:
             return
-        after = proved.position
         is_same = row is not None and row.opened_by == after.opened_by
         if row is not None and (after.is_flat or not is_same):
             self._repository.remove_position(key)

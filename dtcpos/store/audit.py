@@ -83,9 +83,10 @@ _ENTRIES: Final = f"SELECT {listed(JOURNAL)} FROM journal ORDER BY id"
 _FILLED: Final = (
     "SELECT o.account, o.order_id, o.symbol, o.quantity, f.quantity FROM working_order o CROSS JOIN fill f "
     "ON f.account = o.account AND f.order_id = o.order_id AND +f.order_id = o.order_id "
-    f"WHERE o.quantity IS NOT NULL AND f.order_id <> '' AND {CURRENT} ORDER BY o.account, o.order_id"
+    f"WHERE o.quantity IS NOT NULL AND f.order_id <> '' AND {CURRENT} {{of_one}} ORDER BY o.account, o.order_id"
 )
-_TOLD_EVERY: Final = 4096
+# So many rows go by between two words about them.
+TOLD_EVERY: Final = 4096
 # Steps of SQLite between two words about it: some tens of milliseconds.
 _STEPS_BETWEEN: Final = 1_000_000
 _MIGRATED: Final = "SELECT migration_set, name FROM _sqlite_migrations ORDER BY id"
@@ -147,8 +148,11 @@ class AuditReader(LedgerReader):
                 # Not COMMIT: where a page is broken even the end of reading is refused.
                 self._connection.rollback()
 
-    def unreadable(self, progress: Progress) -> Iterator[str]:
-        """Yield a line for each table around the ledger that holds a row which a listing could not read back."""
+    def unreadable(self, progress: Progress, *, known: Collection[str] = ()) -> Iterator[str]:
+        """Yield a line for each table around the ledger that holds a row which a listing could not read back.
+
+        Tables that are `known` to be readable are passed over.
+        """
         readings: dict[str, Callable[[], object]] = {
             "account": self.accounts,
             "instrument": self.instruments,
@@ -161,8 +165,10 @@ class AuditReader(LedgerReader):
             "_sqlite_migrations": lambda: self._nouns(_moment_in, "SELECT applied_at FROM _sqlite_migrations"),
         }
         for table, read in readings.items():
+            if table in known:
+                continue
             try:
-                with _strictly(self):
+                with strictly(self):
                     read()
             except LedgerCorrupt as error:
                 yield f"table {table}: {error}"
@@ -170,7 +176,7 @@ class AuditReader(LedgerReader):
     def _read_through(self, make: Callable[[Row], object], sql: str, stage: str, progress: Progress) -> None:
         """Make every noun of a table that grows, and keep none."""
         for done, row in enumerate(self._stream(sql)):
-            if not done % _TOLD_EVERY:
+            if not done % TOLD_EVERY:
                 progress(f"{stage} read", done, 0)
             self._made(make, row)
 
@@ -203,7 +209,7 @@ def leniently(ledger: LedgerQueries) -> Iterator[None]:
 
 
 @contextmanager
-def _strictly(ledger: LedgerQueries) -> Iterator[None]:
+def strictly(ledger: LedgerQueries) -> Iterator[None]:
     """Refuse what is no UTF-8, as every listing does."""
     with _text_read_by(str, ledger):
         yield
@@ -228,11 +234,17 @@ def faults_of(ledger: LedgerQueries, progress: Progress = quietly) -> list[str]:
     connection = ledger._connection
     connection.set_progress_handler(lambda: progress("pages", 0, 0), _STEPS_BETWEEN)
     try:
+        return faults_in(connection)
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def faults_in(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong with the file of a connection."""
+    try:
         rows = connection.execute(f"PRAGMA integrity_check({_FAULTS_MAX})").fetchall()
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    finally:
-        connection.set_progress_handler(None, 0)
     # One answer may be several lines, each a fault.
     found = [line.strip() for (text,) in rows for line in str(text).splitlines() if not line.startswith("***")]
     return [] if found == ["ok"] else found
@@ -298,26 +310,29 @@ def unsound_entries(ledger: LedgerQueries, progress: Progress = quietly) -> Iter
 def _unsound_rows(ledger: LedgerQueries, table: str, progress: Progress) -> Iterator[Row]:
     with leniently(ledger):
         for done, row in enumerate(ledger._stream(_CHECKED[table])):
-            if not done % _TOLD_EVERY:
+            if not done % TOLD_EVERY:
                 progress(f"checksums of {table}", done, 0)
             if checksum_of(row[:-1]) != row[-1]:
                 yield row
 
 
-def filled_orders(ledger: LedgerQueries, progress: Progress) -> Iterator[FilledOrder]:
-    """Yield every order with the quantities of its fills, by account and id."""
+def filled_orders(
+    ledger: LedgerQueries, progress: Progress, name: tuple[str, str] | None = None
+) -> Iterator[FilledOrder]:
+    """Yield every order with the quantities of its fills, by account and id; with a `name` only the one it names."""
+    of_one = "" if name is None else "AND o.account = ? AND o.order_id = ?"
     with leniently(ledger):
-        rows = ledger._stream(_FILLED)
-        for done, (name, group) in enumerate(groupby(rows, key=itemgetter(0, 1, 2, 3))):
-            account, order_id, symbol, quantity = name
-            if not done % _TOLD_EVERY:
+        rows = ledger._stream(_FILLED.format(of_one=of_one), name or ())
+        for done, (order, group) in enumerate(groupby(rows, key=itemgetter(0, 1, 2, 3))):
+            account, order_id, symbol, quantity = order
+            if not done % TOLD_EVERY:
                 progress("orders", done, 0)
             try:
                 fills = [Decimal(row[4]) for row in group]
-                order = FilledOrder(account, order_id, symbol, Decimal(quantity), fills)
+                filled = FilledOrder(account, order_id, symbol, Decimal(quantity), fills)
             except UNREADABLE as error:
                 raise ledger._damage(error) from error
-            yield order
+            yield filled
 
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:

@@ -174,6 +174,18 @@ def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
     return connection
 
 
+def connect_beside(path: Path) -> sqlite3.Connection | None:
+    """Open for reading a file this process has open already; None where it cannot be opened once more.
+
+    Not by `connect_reader`, which looks into the file itself: closing that look would drop the locks that every other
+    connection of this process holds on it (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+    """
+    try:
+        return _read_only(path, immutable=False)
+    except (sqlite3.Error, LedgerError):
+        return None
+
+
 def _refuse_special(path: Path) -> None:
     if path.is_dir():
         raise LedgerUnwritable(f"{path} is a directory; name a file, for example {path / 'ledger.db'}, with --db")

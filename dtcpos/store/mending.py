@@ -10,24 +10,25 @@ from typing import Final
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import PositionKey
-from dtcpos.store.audit import Progress, faults_of, leniently, quietly, schema_faults
+from dtcpos.store.audit import Progress, faults_of, leniently, schema_faults
 from dtcpos.store.repository import PositionRepository
 
 _PROJECTIONS: Final = ("open_position", "trade")
 
 
-def mend_structure(repository: PositionRepository, progress: Progress = quietly) -> list[str]:
-    """Make the file sound again where only projections or indexes are damaged; return the faults there were.
+def refuse_misshapen(repository: PositionRepository) -> None:
+    """Raise LedgerCorrupt where the schema is not as dtcpos makes it."""
+    misshapen = schema_faults(repository)
+    if misshapen:
+        raise LedgerCorrupt(f"ledger {repository.path} is damaged in its schema ({misshapen[0]}); restore a backup")
+
+
+def mend_structure(repository: PositionRepository, progress: Progress) -> None:
+    """Make a file sound again in which only projections or indexes are damaged.
 
     The tables of the projections are made anew with the rows that can still be read, and every index is written
     again from its table. Raise LedgerCorrupt where faults remain: the ledger itself is damaged.
     """
-    misshapen = schema_faults(repository)
-    if misshapen:
-        raise LedgerCorrupt(f"ledger {repository.path} is damaged in its schema ({misshapen[0]}); restore a backup")
-    faults = faults_of(repository, progress)
-    if not faults:
-        return []
     connection = repository._connection
     assert connection.in_transaction, "a file that cannot be mended must stay as it was"
     try:
@@ -40,7 +41,6 @@ def mend_structure(repository: PositionRepository, progress: Progress = quietly)
         left = [str(error)]
     if left:
         raise LedgerCorrupt(f"ledger {repository.path} is damaged beyond its projections ({left[0]}); restore a backup")
-    return faults
 
 
 def _make_anew(connection: sqlite3.Connection, table: str) -> None:

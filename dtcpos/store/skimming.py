@@ -1,0 +1,255 @@
+"""One walk over each table of an audit, for a quick yes: every checksum, and the nouns as they come.
+
+What is sound here is found sound by `audit` too, which asks one question at a time, reads bytes that are no text, and
+names what is wrong. Whoever skims reads as a listing does, so text that is none ends the walk with LedgerCorrupt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from math import inf
+from typing import Final
+from zlib import crc32
+
+from dtcpos.errors import LedgerCorrupt
+from dtcpos.exact import EXACT
+from dtcpos.model import ZERO, Fill, Side, Sighting, Source
+from dtcpos.store.audit import TOLD_EVERY, Progress, strictly
+from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, WORKING_ORDER, listed
+from dtcpos.store.glance import UNREADABLE
+from dtcpos.store.groups import by_group, groups_of
+from dtcpos.store.queries import CURRENT, LedgerQueries
+from dtcpos.store.rows import Row, checksum_of, decimal_or_none, moment_or_none, refined, sighting_of
+
+_FILLS: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
+_SUPERSEDED: Final = (
+    "SELECT supersedes FROM fill INDEXED BY fill_by_superseded WHERE supersedes IS NOT NULL ORDER BY supersedes"
+)
+_SIGHTINGS: Final = f"SELECT {listed((*SIGHTING, 'checksum'))} FROM resighting ORDER BY fill_id, source"
+# Not sorted but walked: the index has a key's fills by time already.
+_BY_TIME: Final = (
+    f"SELECT {listed((*FILL, 'checksum'), 'f')} FROM fill f WHERE f.account = ? AND f.symbol = ? AND {CURRENT} "
+    "ORDER BY f.time, f.id"
+)
+_SIGHTINGS_OF_KEY: Final = (
+    f"SELECT {listed(SIGHTING, 's')} FROM resighting s JOIN fill f ON f.id = s.fill_id "
+    "WHERE f.account = ? AND f.symbol = ?"
+)
+_ENTRIES: Final = f"SELECT {listed((*JOURNAL, 'checksum'))} FROM journal ORDER BY id"
+_TRADES: Final = by_group(
+    f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT))} FROM trade "
+    "WHERE account = ? AND symbol = ? AND opened_by IN ({ids})"
+)
+_TRADE_COUNT: Final = "SELECT count(*) FROM trade WHERE account = ? AND symbol = ?"
+_ORDERS: Final = (
+    f"SELECT {listed(WORKING_ORDER, 'o')}, (SELECT group_concat(f.quantity, ' ') FROM fill f WHERE "
+    f"f.account = o.account AND f.order_id = o.order_id AND f.order_id <> '' AND {CURRENT}) "
+    "FROM working_order o ORDER BY o.account, o.order_id"
+)
+_FILL_FORMAT: Final = "%s\x1f" * len(FILL)
+_ENTRY_FORMAT: Final = "%s\x1f" * len(JOURNAL)
+_SIDES: Final = {side.value: side for side in Side}
+_ORDER_SIDES: Final = {*_SIDES, None}
+_SOURCES: Final = {source.value: source for source in Source}
+_OVERFILLED_MAX: Final = 1000
+_NOTHING_TOLD: Final[tuple[float, Sighting | None]] = (inf, None)
+_make = tuple.__new__
+
+
+class FillWalk:
+    """A walk over every fill of a ledger by id, with what was found on the way.
+
+    `spoilt` are the keys of which a fill, or a sighting of one, is not what was written or cannot be booked. The two
+    flags say of the tables whether every row of them is what was written, and every current fill can be booked.
+    """
+
+    def __init__(self, ledger: LedgerQueries, progress: Progress) -> None:
+        self.spoilt: set[tuple[str, str]] = set()
+        self.fills_are_sound = True
+        self.sightings_are_sound = True
+        self._ledger = ledger
+        self._progress = progress
+
+    def fills(self) -> Iterator[Fill]:
+        """Yield the fills that are current and sound, each refined by its sightings."""
+        ledger = self._ledger
+        of = int(ledger._rows("SELECT coalesce(max(id), 0) FROM fill")[0][0])
+        sightings = self._sightings()
+        seen = next(sightings, _NOTHING_TOLD)
+        superseded = (row[0] for row in ledger._stream(_SUPERSEDED))
+        newer = next(superseded, inf)
+        for done, row in enumerate(ledger._stream(_FILLS)):
+            fill_id = row[0]
+            if not done % TOLD_EVERY:
+                self._progress("fills", done, of)
+            told: list[Sighting | None] = []
+            while seen[0] <= fill_id:
+                if seen[0] == fill_id:
+                    told.append(seen[1])
+                seen = next(sightings, _NOTHING_TOLD)
+            is_current = row[20] == 0
+            while newer <= fill_id:
+                is_current = is_current and newer != fill_id
+                newer = next(superseded, inf)
+            if crc32((_FILL_FORMAT % row[:-1]).encode()) != row[-1]:
+                self.fills_are_sound = False
+                self.spoilt.add(row[1:3])
+            elif is_current:
+                try:
+                    fill = bookable_fill(row)
+                    yield _told(fill, told) if told else fill
+                except UNREADABLE:
+                    self.fills_are_sound = False
+                    self.spoilt.add(row[1:3])
+        # Of fills that are not there.
+        for _ in sightings:
+            pass
+
+    def _sightings(self) -> Iterator[tuple[float, Sighting | None]]:
+        for row in self._ledger._stream(_SIGHTINGS):
+            sighting = None
+            if checksum_of(row[:-1]) == row[-1]:
+                with suppress(*UNREADABLE):
+                    sighting = sighting_of(row)
+            else:
+                self.sightings_are_sound = False
+            yield row[0], sighting
+
+
+def fills_by_time(ledger: LedgerQueries, account: str, symbol: str) -> Iterator[Fill]:
+    """Yield the current fills of one account and symbol by their own time, each refined by its sightings."""
+    further: dict[int, list[Sighting | None]] = {}
+    for row in ledger._stream(_SIGHTINGS_OF_KEY, (account, symbol)):
+        further.setdefault(row[0], []).append(sighting_of(row))
+    for row in ledger._stream(_BY_TIME, (account, symbol)):
+        fill = bookable_fill(row)
+        told = further.get(row[0])
+        yield _told(fill, told) if told else fill
+
+
+def _told(fill: Fill, told: Sequence[Sighting | None]) -> Fill:
+    known = [sighting for sighting in told if sighting is not None]
+    if len(known) < len(told):
+        raise ValueError("a sighting is not what was written")
+    again = refined(fill, known)
+    if again.time.tzinfo is None or (again.position_after is not None and not again.position_after.is_finite()):
+        raise ValueError("a sighting of what cannot be booked")
+    return again
+
+
+# Prices come again and again, so an amount is read and looked at once: 0.06 µs for a hit, 0.25 for a miss.
+@lru_cache(maxsize=16_384)
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError(text)
+    return amount
+
+
+def bookable_fill(row: Row) -> Fill:
+    """Return the fill of a row of `FILL` and its checksum; raise one of UNREADABLE where it is none or no booking.
+
+    The same as `fill_of`, in half the time.
+    """
+    (
+        fill_id, account, symbol, side, quantity, price, time, is_exact, execution_id, order_id, parent_id, cumulative,
+        after, place, source, commission, flags, reason, raw, supersedes, is_void, booked_at, _,
+    ) = row  # fmt: skip
+    lots, moment = _amount(quantity), datetime.fromisoformat(time)
+    if lots <= ZERO or moment.tzinfo is None:
+        raise ValueError(row)
+    return _make(
+        Fill,
+        (
+            account,
+            symbol,
+            _SIDES[side],
+            lots,
+            None if price is None else _amount(price),
+            moment,
+            is_exact == 1,
+            execution_id,
+            order_id,
+            parent_id,
+            None if cumulative is None else Decimal(cumulative),
+            None if after is None else _amount(after),
+            place,
+            _SOURCES[source],
+            None if commission is None else _amount(commission),
+            tuple(flags.split()) if flags else (),
+            reason,
+            raw,
+            supersedes,
+            is_void == 1,
+            fill_id,
+            moment if booked_at == time else datetime.fromisoformat(booked_at),
+        ),
+    )
+
+
+def trade_rows(
+    ledger: LedgerQueries, account: str, symbol: str, opened_by: Sequence[int | None]
+) -> dict[int | None, Row]:
+    """Return the rows of the trades that begin with these fills: columns `TRADE`, `SNAPSHOT` and `EXIT`."""
+    place = TRADE.index("opened_by")
+    found: dict[int | None, Row] = {}
+    for group in groups_of(opened_by):
+        found.update((row[place], row) for row in ledger._rows(_TRADES[len(group)], (account, symbol, *group)))
+    return found
+
+
+def trade_count(ledger: LedgerQueries, account: str, symbol: str) -> int:
+    """Return how many trades one account and symbol have."""
+    return int(ledger._rows(_TRADE_COUNT, (account, symbol))[0][0])
+
+
+def journal_is_sound(ledger: LedgerQueries, progress: Progress) -> bool:
+    """Return whether every entry of the journal is what was written and can be read."""
+    try:
+        with strictly(ledger):
+            for done, row in enumerate(ledger._stream(_ENTRIES)):
+                if not done % TOLD_EVERY:
+                    progress("journal", done, 0)
+                if crc32((_ENTRY_FORMAT % row[:-1]).encode()) != row[-1]:
+                    return False
+                datetime.fromisoformat(row[1])
+    except (LedgerCorrupt, *UNREADABLE):
+        return False
+    return True
+
+
+def overfilled_orders(ledger: LedgerQueries, progress: Progress) -> list[tuple[str, str]] | None:
+    """Return the account and id of every order filled beyond its quantity.
+
+    None where an order cannot be read, or where there are very many. Fills must have been found sound before.
+    """
+    found: list[tuple[str, str]] = []
+    try:
+        with strictly(ledger):
+            for done, row in enumerate(ledger._stream(_ORDERS)):
+                if not done % TOLD_EVERY:
+                    progress("orders", done, 0)
+                _, _, _, side, _, _, price1, price2, quantity, filled, _, _, updated_at, fills = row
+                if side not in _ORDER_SIDES:
+                    return None
+                for amount in (price1, price2, filled):
+                    decimal_or_none(amount)
+                moment_or_none(updated_at)
+                if quantity is not None and _is_overfilled(quantity, fills):
+                    found.append(row[:2])
+    except (LedgerCorrupt, *UNREADABLE):
+        return None
+    return found if len(found) <= _OVERFILLED_MAX else None
+
+
+# Most orders are for one of a few quantities, filled in one of a few ways.
+@lru_cache(maxsize=4096)
+def _is_overfilled(quantity: str, fills: str | None) -> bool:
+    ordered, total = Decimal(quantity), ZERO
+    for text in fills.split(" ") if fills is not None else ():
+        total = EXACT.add(total, Decimal(text))
+    return bool(ordered) and total > ordered
