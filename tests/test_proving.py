@@ -159,6 +159,7 @@ def test_a_ledger_that_was_kept_proves() -> None:
         ("UPDATE account SET mode = 'SIX' WHERE account = 'Sim1'", "position", "SIX Sim1 MES is missing"),
         ("DELETE FROM account WHERE account = 'Sim1'", "account", "account Sim1 has fills and no row of its own"),
         ("DROP INDEX trade_by_mode", "file", "schema: index trade_by_mode is not as dtcpos makes it"),
+        ("UPDATE working_order SET quantity = 'NaN'", "order", "orders could not be compared with their fills"),
         ("UPDATE working_order SET quantity = '0.5' WHERE order_id = '4'", "order", "is for 0.5, its fills are 2"),
     ],
 )

@@ -328,11 +328,19 @@ def filled_orders(
             if not done % TOLD_EVERY:
                 progress("orders", done, 0)
             try:
-                fills = [Decimal(row[4]) for row in group]
-                filled = FilledOrder(account, order_id, symbol, Decimal(quantity), fills)
+                fills = [finite(row[4]) for row in group]
+                filled = FilledOrder(account, order_id, symbol, finite(quantity), fills)
             except UNREADABLE as error:
                 raise ledger._damage(error) from error
             yield filled
+
+
+def finite(text: str) -> Decimal:
+    """Return the number a column holds; raise ValueError where it is none, such as `NaN`, which cannot be compared."""
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
 
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from math import inf
@@ -18,7 +18,7 @@ from zlib import crc32
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Side, Sighting, Source
-from dtcpos.store.audit import TOLD_EVERY, Progress, strictly
+from dtcpos.store.audit import TOLD_EVERY, Progress, finite, strictly
 from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, WORKING_ORDER, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.groups import by_group, groups_of
@@ -136,18 +136,13 @@ def _told(fill: Fill, told: Sequence[Sighting | None]) -> Fill:
     if len(known) < len(told):
         raise ValueError("a sighting is not what was written")
     again = refined(fill, known)
-    if again.time.tzinfo is None or (again.position_after is not None and not again.position_after.is_finite()):
+    if again.time.tzinfo is not UTC or (again.position_after is not None and not again.position_after.is_finite()):
         raise ValueError("a sighting of what cannot be booked")
     return again
 
 
 # Prices come again and again, so an amount is read and looked at once: 0.06 µs for a hit, 0.25 for a miss.
-@lru_cache(maxsize=16_384)
-def _amount(text: str) -> Decimal:
-    amount = Decimal(text)
-    if not amount.is_finite():
-        raise ValueError(text)
-    return amount
+_amount = lru_cache(maxsize=16_384)(finite)
 
 
 def bookable_fill(row: Row) -> Fill:
@@ -160,7 +155,7 @@ def bookable_fill(row: Row) -> Fill:
         after, place, source, commission, flags, reason, raw, supersedes, is_void, booked_at, _,
     ) = row  # fmt: skip
     lots, moment = _amount(quantity), datetime.fromisoformat(time)
-    if lots <= ZERO or moment.tzinfo is None:
+    if lots <= ZERO or moment.tzinfo is not UTC:
         raise ValueError(row)
     return _make(
         Fill,
@@ -249,7 +244,7 @@ def overfilled_orders(ledger: LedgerQueries, progress: Progress) -> list[tuple[s
 # Most orders are for one of a few quantities, filled in one of a few ways.
 @lru_cache(maxsize=4096)
 def _is_overfilled(quantity: str, fills: str | None) -> bool:
-    ordered, total = Decimal(quantity), ZERO
+    ordered, total = finite(quantity), ZERO
     for text in fills.split(" ") if fills is not None else ():
-        total = EXACT.add(total, Decimal(text))
+        total = EXACT.add(total, finite(text))
     return bool(ordered) and total > ordered
