@@ -30,7 +30,6 @@ from dtcpos.store import AuditReader, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
     Progress,
     corrections_of_key,
-    filled_orders,
     migration_faults,
     modes_of,
     quietly,
@@ -42,9 +41,10 @@ from dtcpos.store.audit import (
     unsound_fills,
     unsound_sightings,
 )
+from dtcpos.store.overfills import filled_orders, overfilled_orders
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.queries import LedgerQueries
-from dtcpos.store.skimming import journal_is_sound, overfilled_orders
+from dtcpos.store.skimming import journal_is_sound
 
 _POSITION_FIELDS = (
     "signed_quantity cost realized opened_quantity opened_notional closed_notional peak_quantity commission fills "

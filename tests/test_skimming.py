@@ -34,9 +34,10 @@ from dtcpos.store.columns import (
     listed,
     marks,
 )
+from dtcpos.store.overfills import overfilled_orders
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.rows import checksum_of, fill_of, fill_row
-from dtcpos.store.skimming import bookable_fill, journal_is_sound, overfilled_orders
+from dtcpos.store.skimming import bookable_fill, journal_is_sound
 from tests.pair import Pair
 from tests.store.ledgers import at, fill
 from tests.test_proving import Wanderer, alter, auditor, some_trading

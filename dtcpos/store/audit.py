@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter, methodcaller
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from operator import methodcaller
+from typing import Any, Final, Self, TypeVar
 
 from attrs import frozen
 
@@ -20,7 +19,7 @@ from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
 from dtcpos.store.columns import EXIT, FILL, JOURNAL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
 from dtcpos.store.glance import UNREADABLE
-from dtcpos.store.queries import CURRENT, ORDERS, LedgerQueries
+from dtcpos.store.queries import ORDERS, LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.records import journal_of, order_of
 from dtcpos.store.rows import (
@@ -79,12 +78,6 @@ _CHECKED: Final = {
     "journal": f"SELECT {listed((*JOURNAL, 'checksum'))} FROM journal ORDER BY id",
 }
 _ENTRIES: Final = f"SELECT {listed(JOURNAL)} FROM journal ORDER BY id"
-# A broken index may find fills of another order than the one looked for.
-_FILLED: Final = (
-    "SELECT o.account, o.order_id, o.symbol, o.quantity, f.quantity FROM working_order o CROSS JOIN fill f "
-    "ON f.account = o.account AND f.order_id = o.order_id AND +f.order_id = o.order_id "
-    f"WHERE o.quantity IS NOT NULL AND f.order_id <> '' AND {CURRENT} {{of_one}} ORDER BY o.account, o.order_id"
-)
 # So many rows go by between two words about them.
 TOLD_EVERY: Final = 4096
 # Steps of SQLite between two words about it: some tens of milliseconds.
@@ -122,16 +115,6 @@ class StoredTrade:
     trade: Trade | None
     fault: str = ""
     unreadable: tuple[str, ...] = ()
-
-
-class FilledOrder(NamedTuple):
-    """An order, what it was for, and what was filled of it."""
-
-    account: str
-    order_id: str
-    symbol: str
-    quantity: Decimal
-    fills: list[Decimal]
 
 
 class AuditReader(LedgerReader):
@@ -314,25 +297,6 @@ def _unsound_rows(ledger: LedgerQueries, table: str, progress: Progress) -> Iter
                 progress(f"checksums of {table}", done, 0)
             if checksum_of(row[:-1]) != row[-1]:
                 yield row
-
-
-def filled_orders(
-    ledger: LedgerQueries, progress: Progress, name: tuple[str, str] | None = None
-) -> Iterator[FilledOrder]:
-    """Yield every order with the quantities of its fills, by account and id; with a `name` only the one it names."""
-    of_one = "" if name is None else "AND o.account = ? AND o.order_id = ?"
-    with leniently(ledger):
-        rows = ledger._stream(_FILLED.format(of_one=of_one), name or ())
-        for done, (order, group) in enumerate(groupby(rows, key=itemgetter(0, 1, 2, 3))):
-            account, order_id, symbol, quantity = order
-            if not done % TOLD_EVERY:
-                progress("orders", done, 0)
-            try:
-                fills = [finite(row[4]) for row in group]
-                filled = FilledOrder(account, order_id, symbol, finite(quantity), fills)
-            except UNREADABLE as error:
-                raise ledger._damage(error) from error
-            yield filled
 
 
 def finite(text: str) -> Decimal:

@@ -7,7 +7,6 @@ names what is wrong. Whoever skims reads as a listing does, so text that is none
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -16,14 +15,13 @@ from typing import Final
 from zlib import crc32
 
 from dtcpos.errors import LedgerCorrupt
-from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Fill, Side, Sighting, Source
 from dtcpos.store.audit import TOLD_EVERY, Progress, finite, strictly
-from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, WORKING_ORDER, listed
+from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.groups import by_group, groups_of
 from dtcpos.store.queries import CURRENT, LedgerQueries
-from dtcpos.store.rows import Row, checksum_of, decimal_or_none, moment_or_none, refined, sighting_of
+from dtcpos.store.rows import Row, refined, sighting_of
 
 _FILLS: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
 _SUPERSEDED: Final = (
@@ -45,17 +43,11 @@ _TRADES: Final = by_group(
     "WHERE account = ? AND symbol = ? AND opened_by IN ({ids})"
 )
 _TRADE_COUNT: Final = "SELECT count(*) FROM trade WHERE account = ? AND symbol = ?"
-_ORDERS: Final = (
-    f"SELECT {listed(WORKING_ORDER, 'o')}, (SELECT group_concat(f.quantity, ' ') FROM fill f WHERE "
-    f"f.account = o.account AND f.order_id = o.order_id AND f.order_id <> '' AND {CURRENT}) "
-    "FROM working_order o ORDER BY o.account, o.order_id"
-)
 _FILL_FORMAT: Final = "%s\x1f" * len(FILL)
+_SIGHTING_FORMAT: Final = "%s\x1f" * len(SIGHTING)
 _ENTRY_FORMAT: Final = "%s\x1f" * len(JOURNAL)
 _SIDES: Final = {side.value: side for side in Side}
-_ORDER_SIDES: Final = {*_SIDES, None}
 _SOURCES: Final = {source.value: source for source in Source}
-_OVERFILLED_MAX: Final = 1000
 _NOTHING_TOLD: Final[tuple[float, Sighting | None]] = (inf, None)
 _make = tuple.__new__
 
@@ -111,12 +103,14 @@ class FillWalk:
 
     def _sightings(self) -> Iterator[tuple[float, Sighting | None]]:
         for row in self._ledger._stream(_SIGHTINGS):
-            sighting = None
-            if checksum_of(row[:-1]) == row[-1]:
-                with suppress(*UNREADABLE):
-                    sighting = sighting_of(row)
-            else:
+            if crc32((_SIGHTING_FORMAT % row[:-1]).encode()) != row[-1]:
                 self.sightings_are_sound = False
+                yield row[0], None
+                continue
+            try:
+                sighting = sighting_of(row)
+            except UNREADABLE:
+                sighting = None
             yield row[0], sighting
 
 
@@ -215,36 +209,3 @@ def journal_is_sound(ledger: LedgerQueries, progress: Progress) -> bool:
     except (LedgerCorrupt, *UNREADABLE):
         return False
     return True
-
-
-def overfilled_orders(ledger: LedgerQueries, progress: Progress) -> list[tuple[str, str]] | None:
-    """Return the account and id of every order filled beyond its quantity.
-
-    None where an order cannot be read, or where there are very many. Fills must have been found sound before.
-    """
-    found: list[tuple[str, str]] = []
-    try:
-        with strictly(ledger):
-            for done, row in enumerate(ledger._stream(_ORDERS)):
-                if not done % TOLD_EVERY:
-                    progress("orders", done, 0)
-                _, _, _, side, _, _, price1, price2, quantity, filled, _, _, updated_at, fills = row
-                if side not in _ORDER_SIDES:
-                    return None
-                for amount in (price1, price2, filled):
-                    decimal_or_none(amount)
-                moment_or_none(updated_at)
-                if quantity is not None and _is_overfilled(quantity, fills):
-                    found.append(row[:2])
-    except (LedgerCorrupt, *UNREADABLE):
-        return None
-    return found if len(found) <= _OVERFILLED_MAX else None
-
-
-# Most orders are for one of a few quantities, filled in one of a few ways.
-@lru_cache(maxsize=4096)
-def _is_overfilled(quantity: str, fills: str | None) -> bool:
-    ordered, total = finite(quantity), ZERO
-    for text in fills.split(" ") if fills is not None else ():
-        total = EXACT.add(total, finite(text))
-    return bool(ordered) and total > ordered
