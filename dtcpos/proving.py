@@ -1,6 +1,7 @@
 """Prove a ledger: replay every key from its fills and name whatever is not what the replay gives.
 
-The pure part compares; `prove` asks a reader, one key at a time, so that memory is bounded by the largest key.
+The pure part compares. `prove` asks for a quick yes first (`skimming`), and of what has none a reader, one key at a
+time, so that memory is bounded by the largest key.
 
 Invariants:
 1. Every open position and every trade is what a replay of its key's fills gives, field by field.
@@ -119,7 +120,8 @@ def _spelt(key: PositionKey) -> str:
 def _is_bookable(fill: Fill) -> bool:
     amounts = (fill.quantity, fill.price, fill.commission, fill.position_after)
     is_finite = all(amount is None or amount.is_finite() for amount in amounts)
-    return is_finite and fill.quantity > 0 and fill.time.tzinfo is not None
+    is_aware = fill.time.tzinfo is not None and (fill.booked_at is None or fill.booked_at.tzinfo is not None)
+    return is_finite and is_aware and fill.quantity > 0
 
 
 def compare_position(stored: StoredPosition | None, replayed: Position) -> Iterator[Difference]:

@@ -118,7 +118,13 @@ def test_fills_are_priced_as_when_they_were_booked() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"quantity": ZERO}, {"quantity": Decimal("NaN")}, {"time": datetime(2026, 11, 20)}, {"account": "Sim2"}],  # noqa: DTZ001
+    [
+        {"quantity": ZERO},
+        {"quantity": Decimal("NaN")},
+        {"time": datetime(2026, 11, 20)},  # noqa: DTZ001
+        {"booked_at": datetime(2026, 11, 20)},  # noqa: DTZ001
+        {"account": "Sim2"},
+    ],
 )
 def test_a_fill_that_cannot_be_booked_is_no_crash(change: dict[str, Any]) -> None:
     """N15: damage is named, not tripped over."""
@@ -144,6 +150,7 @@ def test_a_ledger_that_was_kept_proves() -> None:
         ("UPDATE open_position SET cost = '10003' WHERE symbol = 'MES'", "position", "cost is 10003, the ledger gives"),
         ("UPDATE open_position SET cost = '1000x' WHERE symbol = 'MES'", "position", "cannot be read"),
         ("UPDATE open_position SET stop_price = '49,0' WHERE symbol = 'MES'", "position", "stop_price cannot be read"),
+        ("UPDATE open_position SET comparison = CAST(x'e1' AS TEXT)", "position", "comparison cannot be read"),
         ("UPDATE open_position SET account = 'Sim9' WHERE symbol = 'MES'", "position", "Sim9 MES holds 2"),
         ("DELETE FROM open_position WHERE symbol = 'MNQ'", "position", "is missing: the ledger gives -1"),
         ("UPDATE trade SET realized = '23'", "trade", "realized is 23, the ledger gives 22"),

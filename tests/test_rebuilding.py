@@ -85,6 +85,7 @@ def test_a_right_ledger_is_not_touched(path: Path) -> None:
         "UPDATE trade SET account = 'Sim7' WHERE id = 2",
         _ONE_TOO_MANY,
         "UPDATE open_position SET stop_price = '?' WHERE symbol = 'MES'",
+        "UPDATE open_position SET comparison = CAST(x'e1' AS TEXT) WHERE symbol = 'MES'",
     ],
 )
 def test_whatever_happened_to_a_row_the_proof_holds_again(path: Path, statement: str) -> None:

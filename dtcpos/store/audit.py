@@ -43,7 +43,7 @@ _Noun = TypeVar("_Noun")
 Progress = Callable[[str, int, int], None]
 
 # What a row of open_position keeps beside its booking, and what each column is read back with.
-_BESIDE: Final[dict[str, Callable[[str | None], object]]] = {
+_BESIDE: Final[dict[str, Callable[[Any], object]]] = {
     "agreed_quantity": decimal_or_none,
     "agreed_at": moment_or_none,
     "compared_at": moment_or_none,
@@ -51,6 +51,8 @@ _BESIDE: Final[dict[str, Callable[[str | None], object]]] = {
     "stop_price": decimal_or_none,
     "heat_since": moment_or_none,
     **dict.fromkeys(SNAPSHOT, decimal_or_none),
+    # Any words, as long as they are some: a listing refuses bytes that are no text.
+    "CAST(comparison AS BLOB) AS comparison": bytes.decode,
 }
 _POSITIONS: Final = f"SELECT {listed((*OPEN_POSITION, *_BESIDE))} FROM open_position ORDER BY 1, 2, 3"
 _TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? ORDER BY id"
@@ -307,6 +309,14 @@ def finite(text: str) -> Decimal:
     return number
 
 
+def aware(text: str) -> datetime:
+    """Return the moment a column holds; raise ValueError where it has no zone, and so cannot be compared."""
+    moment = moment_of(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
+
+
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
     """Return the mode of every account, also where the rest of its row cannot be read."""
     rows = _lenient_rows(ledger, "SELECT account, mode FROM account", ())
@@ -323,7 +333,7 @@ def _moment_in(row: Row) -> datetime:
 
 
 def _correction_of(row: Row) -> tuple[datetime, datetime]:
-    return moment_of(row[0]), moment_of(row[1])
+    return aware(row[0]), aware(row[1])
 
 
 def stored_positions(ledger: LedgerQueries) -> list[StoredPosition]:
@@ -394,7 +404,7 @@ def _trade_in(row: Row) -> StoredTrade:
 
 def _unreadable(columns: Mapping[str, Callable[[Any], object]], values: Sequence[Any]) -> tuple[str, ...]:
     pairs = zip(columns.items(), values, strict=True)
-    return tuple(name for (name, convert), value in pairs if _read(convert, value)[1])
+    return tuple(name.rpartition(" ")[2] for (name, convert), value in pairs if _read(convert, value)[1])
 
 
 def _read(make: Callable[[Any], _Noun], stored: Any) -> tuple[_Noun | None, str]:

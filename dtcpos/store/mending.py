@@ -14,6 +14,8 @@ from dtcpos.store.audit import Progress, faults_of, leniently, schema_faults
 from dtcpos.store.repository import PositionRepository
 
 _PROJECTIONS: Final = ("open_position", "trade")
+# What a column says that says nothing, where that is not NULL.
+_EMPTY: Final = {"comparison": "''"}
 
 
 def refuse_misshapen(repository: PositionRepository) -> None:
@@ -102,7 +104,7 @@ def forget_unreadable(
     """Empty columns, kept beside a booking, that cannot be read: of a trade by its id, of a position by its key."""
     if not columns:
         return
-    names = ", ".join(f"{column} = NULL" for column in columns)
+    names = ", ".join(f"{column} = {_EMPTY.get(column, 'NULL')}" for column in columns)
     if isinstance(row, int):
         repository._write(f"UPDATE {table} SET {names} WHERE id = ?", [(row,)])
     else:

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import ZERO, Fill, Side, Sighting, Source
-from dtcpos.store.audit import TOLD_EVERY, Progress, finite, strictly
+from dtcpos.store.audit import TOLD_EVERY, Progress, aware, finite, strictly
 from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.groups import by_group, groups_of
@@ -90,7 +90,10 @@ class FillWalk:
             if crc32((_FILL_FORMAT % row[:-1]).encode()) != row[-1]:
                 self.fills_are_sound = False
                 self.spoilt.add(row[1:3])
-            elif is_current:
+                continue
+            if not is_current or row[19] is not None:
+                self._read_correction(row)
+            if is_current:
                 try:
                     fill = bookable_fill(row)
                     yield _told(fill, told) if told else fill
@@ -100,6 +103,14 @@ class FillWalk:
         # Of fills that are not there.
         for _ in sightings:
             pass
+
+    def _read_correction(self, row: Row) -> None:
+        # Its times weigh the statements of every fill behind the one that was corrected, perhaps of another key.
+        try:
+            aware(row[6])
+            aware(row[21])
+        except UNREADABLE as error:
+            raise self._ledger._damage(error) from error
 
     def _sightings(self) -> Iterator[tuple[float, Sighting | None]]:
         for row in self._ledger._stream(_SIGHTINGS):
@@ -149,7 +160,8 @@ def bookable_fill(row: Row) -> Fill:
         after, place, source, commission, flags, reason, raw, supersedes, is_void, booked_at, _,
     ) = row  # fmt: skip
     lots, moment = _amount(quantity), datetime.fromisoformat(time)
-    if lots <= ZERO or moment.tzinfo is not UTC:
+    booked = moment if booked_at == time else datetime.fromisoformat(booked_at)
+    if lots <= ZERO or moment.tzinfo is not UTC or booked.tzinfo is not UTC:
         raise ValueError(row)
     return _make(
         Fill,
@@ -175,7 +187,7 @@ def bookable_fill(row: Row) -> Fill:
             supersedes,
             is_void == 1,
             fill_id,
-            moment if booked_at == time else datetime.fromisoformat(booked_at),
+            booked,
         ),
     )
 
