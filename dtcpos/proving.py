@@ -35,9 +35,6 @@ from dtcpos.store.audit import (
     modes_of,
     quietly,
     schema_faults,
-    stored_positions,
-    stored_trades,
-    stray_trades,
     unsound_entries,
     unsound_fills,
     unsound_sightings,
@@ -46,6 +43,8 @@ from dtcpos.store.overfills import filled_orders, overfilled_orders
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.queries import LedgerQueries
 from dtcpos.store.skimming import journal_is_sound
+from dtcpos.store.stored import stored_positions, stored_trades, stray_trades
+from dtcpos.store.unsealed import Unsealed, unsealed_rows
 
 _POSITION_FIELDS = (
     "signed_quantity cost realized opened_quantity opened_notional closed_notional peak_quantity commission fills "
@@ -55,6 +54,9 @@ _TRADE_FIELDS = (
     "direction quantity total_quantity entry_time exit_time opened_notional closed_notional realized commission fills "
     "closed_by flags"
 ).split()
+
+# The kind under which a row of a table is named, and the word for it.
+_NAMED_IN = {"account": ("account", "account"), "working_order": ("order", "order")}
 
 _Held = TypeVar("_Held", Position, Trade)
 
@@ -143,7 +145,10 @@ def compare_position(stored: StoredPosition | None, replayed: Position) -> Itera
         text = f"{place} holds {_words(held)}: the ledger gives nothing"
         yield Difference(kind="position", key=key, text=text, stored=held, replayed=ZERO)
         return
-    yield from _fields("position", place, stored.position, replayed, _POSITION_FIELDS)
+    differing = list(_fields("position", place, stored.position, replayed, _POSITION_FIELDS))
+    yield from differing
+    for fault in _unsealed(stored, is_named=bool(faults or differing or stored.unreadable)):
+        yield Difference(kind="position", key=key, text=f"{place} {fault}")
 
 
 def compare_trades(key: PositionKey, stored: Iterable[StoredTrade], replayed: Iterable[Trade]) -> Iterator[Difference]:
@@ -165,10 +170,22 @@ def compare_trades(key: PositionKey, stored: Iterable[StoredTrade], replayed: It
             yield Difference(
                 kind="trade", key=row.key, id=row.id, text=text, field="mode", stored=row.key.mode, replayed=key.mode
             )
-        yield from _fields("trade", place, row.trade, trade, _TRADE_FIELDS, row_id=row.id)
+        differing = list(_fields("trade", place, row.trade, trade, _TRADE_FIELDS, row_id=row.id))
+        yield from differing
+        for fault in _unsealed(row, is_named=bool(faults or differing or row.unreadable or row.key != key)):
+            yield Difference(kind="trade", key=row.key, id=row.id, text=f"{place} {fault}")
     for trade in expected.values():
         text = f"trade {_spelt(key)} from fill {trade.opened_by} to {trade.closed_by} is missing"
         yield Difference(kind="trade", key=key, text=text, replayed=trade.realized)
+
+
+def _unsealed(row: StoredPosition | StoredTrade, *, is_named: bool) -> Iterator[str]:
+    """Yield in words what of a row is not what was written, unless it is named already by what it says."""
+    if not is_named:
+        if not row.is_sealed:
+            yield "has wider extremes than were written: its checksum differs"
+        if not row.beside_is_sealed:
+            yield "keeps beside its booking what was not written: its checksum differs"
 
 
 def _cannot_be_read(columns: Iterable[str]) -> list[str]:
@@ -240,6 +257,9 @@ def _of_rows(reader: AuditReader, skimmed: Skimmed, progress: Progress, *, is_wh
                 unsound.add(difference.id)
             yield difference
         yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
+        for unsealed in unsealed_rows(reader, progress):
+            known.add(unsealed.table)
+            yield not_as_written(unsealed)
         yield from (Difference(kind="table", text=text) for text in reader.unreadable(progress, known=known))
         yield from _projections(reader, skimmed, unsound, progress)
     except LedgerCorrupt as error:
@@ -263,6 +283,16 @@ def _altered(
     for entry_id in () if journal_is_right else unsound_entries(reader, progress):
         text = f"journal {entry_id} is not what was written: its checksum differs; restore a backup"
         yield Difference(kind="journal", id=entry_id, text=text)
+
+
+def not_as_written(row: Unsealed) -> Difference:
+    """Return a row whose checksum differs as something to be named, with the remedy."""
+    kind, noun = _NAMED_IN.get(row.table, ("table", f"table {row.table}, row"))
+    remedy = "the server tells it again" if row.is_told_again else "restore a backup"
+    if row.table == "instrument":
+        remedy = "`dtcpos instruments set` writes it again"
+    text = f"{noun} {row.name} is not what was written: its checksum differs; {remedy}"
+    return Difference(kind=kind, text=text)
 
 
 def _projections(reader: AuditReader, skimmed: Skimmed, unsound: set[int], progress: Progress) -> Iterator[Difference]:

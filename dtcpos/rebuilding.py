@@ -20,7 +20,7 @@ from dtcpos.booking.excursions import widest
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.keeping.journal import position_text, trade_text
 from dtcpos.model import JournalEntry, Position, PositionKey, Trade
-from dtcpos.proving import Difference, compare_position, compare_trades, proved_key
+from dtcpos.proving import Difference, compare_position, compare_trades, not_as_written, proved_key
 from dtcpos.skimming import NOTHING_SKIMMED, Skimmed, skim
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
 from dtcpos.store.audit import (
@@ -28,14 +28,14 @@ from dtcpos.store.audit import (
     leniently,
     modes_of,
     quietly,
-    stored_positions,
-    stored_trades,
-    stray_trades,
     unsound_fills,
     unsound_sightings,
 )
-from dtcpos.store.mending import forget_unreadable, mend_structure, refuse_misshapen, remove_other_positions
+from dtcpos.store.columns import BESIDE_POSITION, BESIDE_TRADE
+from dtcpos.store.mending import forget_beside, mend_structure, refuse_misshapen, remove_other_positions
 from dtcpos.store.pages import PagesCheck
+from dtcpos.store.stored import stored_positions, stored_trades, stray_trades
+from dtcpos.store.unsealed import remove_unsealed, unsealed_rows
 
 _UNREADABLE = "unreadable"
 
@@ -113,6 +113,7 @@ class _Rebuild:
             self._trades(key, stored_trades(repository, *key[1:]), proved.trades)
             self._keep(key, held.get(key), proved.position, kept)
         self._remove_strays(held, keys, kept)
+        self._remove_unsealed()
         repository.add_journal(self._journal)
 
     def _skimmed(self) -> Skimmed:
@@ -142,11 +143,12 @@ class _Rebuild:
         if row is not None and (after.is_flat or not is_same):
             self._repository.remove_position(key)
         if not after.is_flat:
-            if is_same and row is not None and row.position is not None:
+            if is_same and row is not None and row.position is not None and _may_be_wider(row, found):
                 after = widest(row.position, after)
             self._repository.put_position(after)
             if is_same and row is not None:
-                forget_unreadable(self._repository, "open_position", row.unreadable, key)
+                hurt = row.unreadable or (() if row.beside_is_sealed else BESIDE_POSITION)
+                forget_beside(self._repository, "open_position", hurt, key)
         self._note(key, found, _position_words(row), position_text(after))
 
     def _trades(self, key: PositionKey, rows: Sequence[StoredTrade], trades: Sequence[Trade]) -> None:
@@ -169,8 +171,9 @@ class _Rebuild:
                 text = f"trade {' '.join(key)} from fill {trade.opened_by} to {trade.closed_by} was missing"
                 self._note(key, [Difference(kind="trade", key=key, text=text)], "", trade_text(trade))
             elif known.id in found:
-                self._repository.replace_trade(_with_id(trade, known))
-                forget_unreadable(self._repository, "trade", known.unreadable, known.id)
+                self._repository.replace_trade(_with_id(trade, known, found[known.id]))
+                hurt = known.unreadable or (() if known.beside_is_sealed else BESIDE_TRADE)
+                forget_beside(self._repository, "trade", hurt, known.id)
                 self._note(key, found[known.id], _trade_words(known), trade_text(trade))
 
     def _remove_strays(
@@ -185,6 +188,18 @@ class _Rebuild:
         for stray in stray_trades(self._repository, {key[1:] for key in keys}):
             self._repository.remove_trade(stray.id)
             self._note(stray.key, list(compare_trades(stray.key, [stray], ())), _trade_words(stray), "")
+
+    def _remove_unsealed(self) -> None:
+        """Remove the rows around the ledger that are not what was written and that the server tells again."""
+        for row in list(unsealed_rows(self._repository, self._progress)):
+            found = not_as_written(row)
+            if row.is_told_again:
+                remove_unsealed(self._repository, row)
+                self._mended.append(found)
+                before = f"{row.table} {row.name}"
+                self._journal.append(JournalEntry(at=self._now, cause="rebuild", before=before, reason=found.text))
+            else:
+                self._left.append(found)
 
     def _note(self, key: PositionKey, found: Sequence[Difference], before: str, after: str) -> None:
         self._mended += found
@@ -201,8 +216,13 @@ class _Rebuild:
         self._journal.append(entry)
 
 
-def _with_id(trade: Trade, row: StoredTrade) -> Trade:
-    again = trade if row.trade is None else widest(row.trade, trade)
+def _may_be_wider(row: StoredPosition | StoredTrade, found: Sequence[Difference]) -> bool:
+    """Return whether the extremes a row has may be those written: what it says elsewhere explains its checksum."""
+    return row.is_sealed or bool(row.fault) or any(each.field is not None for each in found)
+
+
+def _with_id(trade: Trade, row: StoredTrade, found: Sequence[Difference]) -> Trade:
+    again = widest(row.trade, trade) if row.trade is not None and _may_be_wider(row, found) else trade
     return again._replace(id=row.id)
 
 

@@ -26,7 +26,7 @@ from dtcpos.store.audit import Progress, modes_of, strictly
 from dtcpos.store.columns import TRADE
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.queries import LedgerQueries
-from dtcpos.store.rows import Row, decimal_or_none, text_or_none, trade_row
+from dtcpos.store.rows import Row, checksum_of, decimal_or_none, text_or_none, trade_row
 from dtcpos.store.skimming import FillWalk, fills_by_time, trade_count, trade_rows
 
 _Name = tuple[str, str]
@@ -198,7 +198,9 @@ def is_as_stored(trade: Trade, row: Row | None) -> bool:
         row[_BEFORE] == expected[_BEFORE] and row[_BEHIND] == expected[_BEHIND] and _is_wider(trade, row[_EXTREMES])
     ):
         return False
-    return not any(map(_is_unreadable, row[_BOOKED:]))
+    beside = row[_BOOKED:-2]
+    is_sealed = checksum_of(row[:_BOOKED]) == row[-2] and checksum_of(beside) == row[-1]
+    return is_sealed and not any(map(_is_unreadable, beside))
 
 
 def _is_wider(trade: Trade, stored: Row) -> bool:

@@ -20,8 +20,8 @@ from tests.pair import Pair
 NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 
 _ONE_TOO_MANY = """INSERT INTO open_position
-    (mode, account, symbol, signed_quantity, opened_quantity, peak_quantity, fills, mae, mfe, flags)
-    VALUES ('SIM', 'Sim1', 'ZN', '1', '1', '1', 1, '0', '0', '')"""
+    (mode, account, symbol, signed_quantity, opened_quantity, peak_quantity, fills, mae, mfe, flags, checksum,
+    beside_checksum) VALUES ('SIM', 'Sim1', 'ZN', '1', '1', '1', 1, '0', '0', '', 0, 0)"""
 
 
 @pytest.fixture
@@ -269,3 +269,46 @@ def test_nothing_is_made_from_a_sighting_that_is_damaged(path: Path) -> None:
     connection.close()
     (left,) = rebuilt(path).left
     assert f"fill {fill_id} is damaged; restore a backup" in left.text
+
+
+def test_what_the_server_tells_again_is_removed_and_the_rest_is_named(path: Path) -> None:
+    """N15: a price, an order or a link that is not what was written; an account nobody could guess is left alone."""
+    altered(
+        path,
+        "UPDATE mark SET price = '4995.5'",
+        "UPDATE working_order SET price1 = '4981', order_id = CAST(x'ff' AS TEXT) WHERE order_id = '7'",
+        "UPDATE link SET encoding = 'jsom'",
+        "UPDATE account SET rule = 'name contains \"sin\"' WHERE account = 'Sim1'",
+    )
+    done = rebuilt(path)
+    assert len(done.mended) == 3
+    assert [found.text.split(":")[0] for found in done.left] == ["account Sim1 is not what was written"]
+    assert [text.split(":")[0] for text in differences(path)] == ["account Sim1 is not what was written"]
+    with LedgerReader.open(path) as reader:
+        assert (reader.links(), [order.order_id for order in reader.orders() if order.order_id not in "1234568"]) == (
+            [],
+            [],
+        )
+        assert sum(entry.cause == "rebuild" for entry in reader.journal()) == 3
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE open_position SET mae = '-5000' WHERE symbol = 'MES'",
+        "UPDATE trade SET mfe = '5000' WHERE id = 1",
+        "UPDATE open_position SET stop_price = '4981' WHERE symbol = 'MES'",
+        "UPDATE trade SET initial_risk = '3' WHERE id = 1",
+    ],
+)
+def test_what_nobody_wrote_is_not_kept_beside_a_booking(path: Path, statement: str) -> None:
+    """N15: extremes become those of the fills, and what is beside them unknown: never a guess."""
+    altered(path, statement)
+    assert len(rebuilt(path).mended) == 1
+    assert not differences(path)
+    with LedgerReader.open(path) as reader:
+        (held,) = [holding for holding in reader.positions() if holding.key.symbol == "MES"]
+        first = next(reader.trades())
+    assert (held.position.mae, first.trade.mfe) != (Decimal(-5000), Decimal(5000))
+    assert held.stop_price in (None, Decimal(4980))
+    assert first.initial_risk is None

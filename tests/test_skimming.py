@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +22,7 @@ from dtcpos.proving import Difference, compare_trades, prove, proved_key
 from dtcpos.rebuilding import rebuild
 from dtcpos.skimming import NOTHING_SKIMMED, is_as_stored, skim
 from dtcpos.store import AuditReader, PositionRepository
-from dtcpos.store.audit import corrections_of_key, faults_of, modes_of, quietly, stored_trades
+from dtcpos.store.audit import corrections_of_key, faults_of, modes_of, quietly
 from dtcpos.store.columns import (
     EXIT,
     FILL,
@@ -38,6 +39,7 @@ from dtcpos.store.overfills import overfilled_orders
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.rows import checksum_of, fill_of, fill_row
 from dtcpos.store.skimming import bookable_fill, journal_is_sound
+from dtcpos.store.stored import stored_trades
 from tests.pair import Pair
 from tests.store.ledgers import at, fill
 from tests.test_proving import Wanderer, alter, auditor, some_trading
@@ -67,7 +69,9 @@ KEYS = {
 
 _AMOUNTS = "opened_notional closed_notional realized commission trade_min_price trade_max_price mae mfe".split()
 _KEPT = [column for column in TRADE if column not in ("id", "opened_by", *_AMOUNTS)]
-ONE_MORE = f"INSERT INTO trade (id, {listed(_KEPT)}) SELECT 99, {listed(_KEPT)} FROM trade"
+ONE_MORE = (
+    f"INSERT INTO trade (id, {listed(_KEPT)}, checksum, beside_checksum) SELECT 99, {listed(_KEPT)}, 0, 0 FROM trade"
+)
 
 
 def named(reader: AuditReader) -> list[Difference]:
@@ -292,7 +296,10 @@ def test_a_corrected_fill_whose_time_cannot_be_read_is_not_passed_over() -> None
 def test_a_wider_excursion_is_told() -> None:
     """P7: what the market showed beyond the fills is nobody's error, and the common case."""
     pair = some_trading()
-    alter(pair, "UPDATE trade SET mfe = '90', mae = '-55.5', trade_max_price = '5030', trade_min_price = '4981.5'")
+    (row,) = stored_trades(auditor(pair), "Sim1", "MES")
+    assert row.trade is not None
+    extremes = {"price_min": Decimal("4981.5"), "price_max": Decimal(5030), "mae": Decimal("-55.5"), "mfe": Decimal(90)}
+    pair.repository.replace_trade(row.trade._replace(**extremes))
     assert ("Sim1", "MES") in skim(auditor(pair), quietly).positions
     (row,) = stored_trades(auditor(pair), "Sim1", "MES")
     assert row.trade is not None

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dtcpos.store.audit import AuditReader, StoredPosition, StoredTrade
+    from dtcpos.store.audit import AuditReader
     from dtcpos.store.connection import Patience
     from dtcpos.store.lock import WriterLock
     from dtcpos.store.nouns import EVERYTHING, ClosedTrade, ExportCursor, Holding, Selection
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dtcpos.store.repository import PositionRepository
     from dtcpos.store.rows import refined
     from dtcpos.store.running import is_running
+    from dtcpos.store.stored import StoredPosition, StoredTrade
 
 __all__ = [
     "EVERYTHING",
@@ -45,8 +46,8 @@ _HOMES = {
     "Patience": "connection",
     "PositionRepository": "repository",
     "Selection": "nouns",
-    "StoredPosition": "audit",
-    "StoredTrade": "audit",
+    "StoredPosition": "stored",
+    "StoredTrade": "stored",
     "WriterLock": "lock",
     "is_running": "running",
     "refined": "rows",

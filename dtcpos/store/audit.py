@@ -6,56 +6,32 @@ A row that a flipped byte has made unreadable is an answer here and not a fault,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from operator import methodcaller
-from typing import Any, Final, Self, TypeVar
-
-from attrs import frozen
+from typing import Any, Final, Self
 
 from dtcpos.errors import LedgerCorrupt
-from dtcpos.model import Fill, Position, PositionKey, Sighting, Trade
-from dtcpos.store.columns import EXIT, FILL, JOURNAL, OPEN_POSITION, SIGHTING, SNAPSHOT, TRADE, listed
-from dtcpos.store.glance import UNREADABLE
+from dtcpos.model import Fill, Sighting
+from dtcpos.store.columns import FILL, JOURNAL, SIGHTING, listed
 from dtcpos.store.queries import ORDERS, LedgerQueries
 from dtcpos.store.reader import LedgerReader
 from dtcpos.store.records import journal_of, order_of
 from dtcpos.store.rows import (
     Row,
     checksum_of,
-    decimal_or_none,
     fill_of,
     moment_of,
-    moment_or_none,
-    position_of,
-    position_row,
     refined,
     sighting_of,
     time_text,
-    trade_of,
-    trade_row,
 )
 
-_Noun = TypeVar("_Noun")
 # Told a stage, how much of it is done, and of how much, 0 where nobody knows.
 Progress = Callable[[str, int, int], None]
 
-# What a row of open_position keeps beside its booking, and what each column is read back with.
-_BESIDE: Final[dict[str, Callable[[Any], object]]] = {
-    "agreed_quantity": decimal_or_none,
-    "agreed_at": moment_or_none,
-    "compared_at": moment_or_none,
-    "target_price": decimal_or_none,
-    "stop_price": decimal_or_none,
-    "heat_since": moment_or_none,
-    **dict.fromkeys(SNAPSHOT, decimal_or_none),
-    # Any words, as long as they are some: a listing refuses bytes that are no text.
-    "CAST(comparison AS BLOB) AS comparison": bytes.decode,
-}
-_POSITIONS: Final = f"SELECT {listed((*OPEN_POSITION, *_BESIDE))} FROM open_position ORDER BY 1, 2, 3"
-_TRADES: Final = f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT))} FROM trade WHERE account = ? AND symbol = ? ORDER BY id"
 _PAST: Final = (
     f"SELECT {listed(FILL, 'f')} FROM fill f WHERE f.account = ? AND f.symbol = ? AND f.booked_at <= ? "
     "AND f.is_void = 0 AND NOT EXISTS (SELECT 1 FROM fill newer WHERE newer.supersedes = f.id AND newer.booked_at <= ?)"
@@ -86,37 +62,6 @@ TOLD_EVERY: Final = 4096
 _STEPS_BETWEEN: Final = 1_000_000
 _MIGRATED: Final = "SELECT migration_set, name FROM _sqlite_migrations ORDER BY id"
 _FAULTS_MAX: Final = 100
-# A byte may change and the value stay: a time reads the same with another letter between date and clock.
-_MISSPELT: Final = "is not written as dtcpos writes it"
-
-
-@frozen(kw_only=True)
-class StoredPosition:
-    """A row of open_position; `position` is None where its booking cannot be read; `fault` says what is wrong.
-
-    `unreadable` are the columns kept beside the booking that cannot be read.
-    """
-
-    key: PositionKey
-    opened_by: object
-    position: Position | None
-    fault: str = ""
-    unreadable: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class StoredTrade:
-    """A row of trade; `trade` is None where its booking cannot be read; `fault` says what is wrong.
-
-    `unreadable` are the columns kept beside the booking that cannot be read.
-    """
-
-    id: int
-    key: PositionKey
-    opened_by: object
-    trade: Trade | None
-    fault: str = ""
-    unreadable: tuple[str, ...] = ()
 
 
 class AuditReader(LedgerReader):
@@ -243,7 +188,7 @@ def schema_faults(ledger: LedgerQueries) -> list[str]:
     with PositionRepository.in_memory() as fresh:
         expected: dict[str, str] = dict(fresh._rows(sql))
     try:
-        found: dict[str, str] = dict(_lenient_rows(ledger, sql, ()))
+        found: dict[str, str] = dict(lenient_rows(ledger, sql, ()))
     except LedgerCorrupt as error:
         return [str(error)]
     return sorted(
@@ -270,7 +215,7 @@ def migration_faults(ledger: LedgerQueries) -> list[str]:
 
     with PositionRepository.in_memory() as fresh:
         expected = fresh._rows(_MIGRATED)
-    found = _lenient_rows(ledger, _MIGRATED, ())
+    found = lenient_rows(ledger, _MIGRATED, ())
     return [] if found == expected else ["table _sqlite_migrations does not say what dtcpos writes there"]
 
 
@@ -319,7 +264,7 @@ def aware(text: str) -> datetime:
 
 def modes_of(ledger: LedgerQueries) -> dict[str, str]:
     """Return the mode of every account, also where the rest of its row cannot be read."""
-    rows = _lenient_rows(ledger, "SELECT account, mode FROM account", ())
+    rows = lenient_rows(ledger, "SELECT account, mode FROM account", ())
     return {str(account): str(mode) for account, mode in rows}
 
 
@@ -336,83 +281,10 @@ def _correction_of(row: Row) -> tuple[datetime, datetime]:
     return aware(row[0]), aware(row[1])
 
 
-def stored_positions(ledger: LedgerQueries) -> list[StoredPosition]:
-    """Return every row of open_position, readable or not."""
-    return [_position_in(row) for row in _lenient_rows(ledger, _POSITIONS, ())]
-
-
-def stored_trades(ledger: LedgerQueries, account: str, symbol: str) -> list[StoredTrade]:
-    """Return every trade of one account and symbol, readable or not, by id."""
-    return [_trade_in(row) for row in _lenient_rows(ledger, _TRADES, (account, symbol))]
-
-
-def stray_trades(ledger: LedgerQueries, known: Collection[tuple[str, str]]) -> list[StoredTrade]:
-    """Return the trades of every (account, symbol) that is none of those known."""
-    keys = _lenient_rows(ledger, "SELECT DISTINCT account, symbol FROM trade", ())
-    if all(key in known for key in keys):
-        return []
-    columns = listed((*TRADE, *SNAPSHOT, *EXIT))
-    return [
-        _trade_in(row)
-        for (row_id, *key) in _lenient_rows(ledger, "SELECT id, account, symbol FROM trade ORDER BY id", ())
-        if tuple(key) not in known
-        for row in _lenient_rows(ledger, f"SELECT {columns} FROM trade WHERE id = ?", (row_id,))
-    ]
-
-
-def _lenient_rows(ledger: LedgerQueries, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
+def lenient_rows(ledger: LedgerQueries, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
+    """Return the rows of a statement with their text as it stands."""
     with leniently(ledger):
         return ledger._rows(sql, parameters)
-
-
-def _position_in(row: Row) -> StoredPosition:
-    position, fault = _read(position_of, row)
-    if position is not None and _is_misspelt(lambda: position_row(position), row):
-        fault = _MISSPELT
-    return StoredPosition(
-        key=PositionKey(*row[:3]),
-        opened_by=row[OPEN_POSITION.index("opened_by")],
-        position=position,
-        fault=fault,
-        unreadable=_unreadable(_BESIDE, row[len(OPEN_POSITION) :]),
-    )
-
-
-def _is_misspelt(written: Callable[[], Row], row: Row) -> bool:
-    """Return whether a row begins otherwise than the noun read from it would be written."""
-    try:
-        again = written()
-    except (AssertionError, *UNREADABLE):
-        # What booking never makes, such as a number that is none, cannot be written at all.
-        return True
-    return again != row[: len(again)]
-
-
-def _trade_in(row: Row) -> StoredTrade:
-    trade, fault = _read(trade_of, row)
-    if trade is not None and _is_misspelt(lambda: trade_row(trade, row[0]), row):
-        fault = _MISSPELT
-    return StoredTrade(
-        id=row[0],
-        key=PositionKey(*row[1:4]),
-        opened_by=row[TRADE.index("opened_by")],
-        trade=trade,
-        fault=fault,
-        unreadable=_unreadable(dict.fromkeys((*SNAPSHOT, *EXIT), decimal_or_none), row[len(TRADE) :]),
-    )
-
-
-def _unreadable(columns: Mapping[str, Callable[[Any], object]], values: Sequence[Any]) -> tuple[str, ...]:
-    pairs = zip(columns.items(), values, strict=True)
-    return tuple(name.rpartition(" ")[2] for (name, convert), value in pairs if _read(convert, value)[1])
-
-
-def _read(make: Callable[[Any], _Noun], stored: Any) -> tuple[_Noun | None, str]:
-    """Return the noun and no fault, or no noun and the fault."""
-    try:
-        return make(stored), ""
-    except UNREADABLE as error:
-        return None, f"cannot be read ({error!r})"
 
 
 # Not a function of our own: it is called for every text of the ledger.

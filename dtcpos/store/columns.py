@@ -47,6 +47,16 @@ CURSOR: Final = _names("name what last_id pending_path pending_id updated_at")
 SNAPSHOT: Final = _names("entry_vwap entry_cum_delta entry_poc initial_risk")
 # What is remembered of a trade's exit; nothing else has one.
 EXIT: Final = _names("exit_vwap exit_cum_delta exit_poc")
+MARK: Final = _names("symbol price time")
+CONTACT: Final = _names("account symbol contacted_at")
+PREFERENCE: Final = _names("key value")
+# What is kept in the row of a position, and of a trade, beside what booking made of its fills.
+BESIDE_POSITION: Final = (
+    *_names("target_price stop_price"),
+    *SNAPSHOT[:3],
+    *_names("heat_since initial_risk agreed_quantity agreed_at compared_at comparison"),
+)
+BESIDE_TRADE: Final = (*SNAPSHOT, *EXIT)
 
 
 def listed(columns: Sequence[str], alias: str = "") -> str:

@@ -12,6 +12,7 @@ from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import PositionKey
 from dtcpos.store.audit import Progress, faults_of, leniently, schema_faults
 from dtcpos.store.repository import PositionRepository
+from dtcpos.store.seals import BESIDE_POSITION_SEAL, BESIDE_TRADE_SEAL
 
 _PROJECTIONS: Final = ("open_position", "trade")
 # What a column says that says nothing, where that is not NULL.
@@ -98,14 +99,13 @@ def remove_other_positions(repository: PositionRepository, kept: set[PositionKey
             repository._write(f"DELETE FROM open_position WHERE ({columns}) = (?, ?, ?)", [row])
 
 
-def forget_unreadable(
-    repository: PositionRepository, table: str, columns: tuple[str, ...], row: int | PositionKey
-) -> None:
-    """Empty columns, kept beside a booking, that cannot be read: of a trade by its id, of a position by its key."""
+def forget_beside(repository: PositionRepository, table: str, columns: tuple[str, ...], row: int | PositionKey) -> None:
+    """Empty columns kept beside a booking: of a trade by its id, of a position by its key."""
     if not columns:
         return
     names = ", ".join(f"{column} = {_EMPTY.get(column, 'NULL')}" for column in columns)
-    if isinstance(row, int):
-        repository._write(f"UPDATE {table} SET {names} WHERE id = ?", [(row,)])
-    else:
-        repository._write(f"UPDATE {table} SET {names} WHERE mode = ? AND account = ? AND symbol = ?", [row])
+    found: tuple[object, ...] = (row,) if isinstance(row, int) else row
+    condition = "WHERE id = ?" if isinstance(row, int) else "WHERE mode = ? AND account = ? AND symbol = ?"
+    seal = BESIDE_TRADE_SEAL if isinstance(row, int) else BESIDE_POSITION_SEAL
+    repository._write(f"UPDATE {table} SET {names} {condition}", [found])
+    repository._write(f"{seal.again} {condition}", [found])

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dtcpos.errors import LedgerMissing
 from dtcpos.model import (
@@ -36,22 +36,18 @@ from dtcpos.model import (
 from dtcpos.store.columns import (
     ACCOUNT,
     BREAK,
+    CONTACT,
     CURSOR,
     EXIT,
-    FILL,
     INSTRUMENT,
-    JOURNAL,
     LINK,
     OPEN_POSITION,
-    SIGHTING,
+    PREFERENCE,
     SNAPSHOT,
-    TRADE,
     VERIFICATION,
-    WORKING_ORDER,
     insert,
     listed,
     marks,
-    update,
     upsert,
 )
 from dtcpos.store.connection import Patience, configure_writer, connect_writer
@@ -70,10 +66,12 @@ from dtcpos.store.records import (
     verification_of,
 )
 from dtcpos.store.rows import (
+    checksum_of,
     fill_of,
     fill_row,
     position_of,
     position_row,
+    sealed,
     sighting_row,
     text_of,
     text_or_none,
@@ -82,38 +80,35 @@ from dtcpos.store.rows import (
     trade_row,
 )
 from dtcpos.store.schema import SCHEMA_VERSION, migrations
+from dtcpos.store.seals import (
+    ACCOUNT_SEAL,
+    BESIDE_POSITION_SEAL,
+    BESIDE_TRADE_SEAL,
+    BREAK_SEAL,
+    NOTHING_BESIDE_POSITION,
+    POSITION_SEAL,
+    ROW_CHECKSUM,
+    TRADE_SEAL,
+)
+from dtcpos.store.statements import (
+    DELETE_POSITION,
+    DELETE_TRADED,
+    INSERT_FILL,
+    INSERT_JOURNAL,
+    INSERT_SIGHTING,
+    INSERT_TRADE,
+    OF_POSITION,
+    OPENED_BY,
+    UPDATE_TRADE,
+    UPSERT_MARK,
+    UPSERT_ORDER,
+    UPSERT_POSITION,
+    sealed_upsert,
+)
 from dtcpos.store.transaction import NO_FILE, Transaction, prepare_folder
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
-
-_INSERT_FILL: Final = insert("fill", (*FILL, "checksum"))
-_INSERT_SIGHTING: Final = insert("resighting", (*SIGHTING, "checksum"))
-_INSERT_JOURNAL: Final = insert("journal", (*JOURNAL, "checksum"))
-# The server agreed with what was held then: any fill since ends that, also one that comes back to the same quantity.
-_UPSERT_POSITION: Final = (
-    f"{upsert('open_position', OPEN_POSITION, key=3)}, agreed_quantity = CASE "
-    "WHEN excluded.fills = open_position.fills AND excluded.signed_quantity = open_position.signed_quantity "
-    "THEN open_position.agreed_quantity END"
-)
-_DELETE_POSITION: Final = "DELETE FROM open_position WHERE mode = ? AND account = ? AND symbol = ?"
-_OPENED_BY: Final = OPEN_POSITION.index("opened_by")
-_DELETE_TRADED: Final = (
-    "DELETE FROM open_position AS p WHERE mode = ? AND account = ? AND symbol = ? AND opened_by IS NOT ? AND EXISTS "
-    "(SELECT 1 FROM trade t WHERE t.account = p.account AND t.symbol = p.symbol AND t.opened_by = p.opened_by)"
-)
-# A trade inherits what was remembered of the entry, if the position still open is the one that it closes.
-_INSERT_TRADE: Final = (
-    f"INSERT INTO trade ({listed((*TRADE, *SNAPSHOT))}) SELECT booked.*, {listed(SNAPSHOT, 'p')} "
-    f"FROM (SELECT {', '.join(f'? AS {column}' for column in TRADE)}) AS booked LEFT JOIN open_position p "
-    "ON p.mode = booked.mode AND p.account = booked.account AND p.symbol = booked.symbol "
-    "AND p.opened_by IS booked.opened_by"
-)
-_UPDATE_TRADE: Final = update("trade", TRADE)
-_OF_POSITION: Final = "WHERE mode = ? AND account = ? AND symbol = ?"
-_MARK: Final = ("symbol", "price", "time")
-_UPSERT_MARK: Final = f"{upsert('mark', _MARK, key=1)} WHERE excluded.time >= mark.time OR mark.time > ?"
-_UPSERT_ORDER: Final = upsert("working_order", WORKING_ORDER, key=2)
 
 
 class PositionRepository(LedgerQueries):
@@ -127,6 +122,7 @@ class PositionRepository(LedgerQueries):
         super().__init__(database.conn, path)
         self.database = database
         self._transaction = Transaction(database.conn, path)
+        database.conn.create_function(ROW_CHECKSUM, -1, lambda *row: checksum_of(row), deterministic=True)
 
     @property
     def patience(self) -> Patience | None:
@@ -196,14 +192,16 @@ class PositionRepository(LedgerQueries):
 
     def put_account(self, account: Account) -> None:
         """Store the account as it is now known."""
-        self._write(upsert("account", ACCOUNT, key=1), [account_row(account)])
+        self._write(sealed_upsert("account", ACCOUNT, key=1), [sealed(account_row(account))])
 
     def relabel_account(self, name: str, mode: str, rule: str) -> None:
         """Put the account in another mode, and with it its positions, trades and breaks; no fill changes."""
         assert self._connection.in_transaction, "several statements need a transaction"
         self._write("UPDATE account SET mode = ?, rule = ? WHERE account = ?", [(mode, rule, name)])
-        for table in ("open_position", "trade", "break_"):
-            self._write(f"UPDATE {table} SET mode = ? WHERE account = ? AND mode <> ?", [(mode, name, mode)])
+        self._write(f"{ACCOUNT_SEAL.again} WHERE account = ?", [(name,)])
+        for seal in (POSITION_SEAL, TRADE_SEAL, BREAK_SEAL):
+            self._write(f"UPDATE {seal.table} SET mode = ? WHERE account = ? AND mode <> ?", [(mode, name, mode)])
+            self._write(f"{seal.again} WHERE account = ?", [(name,)])
 
     def fills(self, ids: Sequence[int]) -> list[Fill]:
         """Return the rows of the ledger with these ids as they were booked, by id."""
@@ -221,13 +219,13 @@ class PositionRepository(LedgerQueries):
 
     def add_fills(self, fills: Sequence[Fill]) -> None:
         """Append the fills, each with its id and its time of booking; each is the sighting by its own source."""
-        self._write(_INSERT_FILL, [fill_row(fill) for fill in fills])
+        self._write(INSERT_FILL, [fill_row(fill) for fill in fills])
         if self._transaction.next_fill_id is not None and fills:
             self._transaction.next_fill_id = max(self._transaction.next_fill_id, 1 + (fills[-1].id or 0))
 
     def add_sightings(self, account: str, sightings: Sequence[Sighting]) -> None:
         """Append where fills of the account were seen again; a source that has told a fill before adds nothing."""
-        self._write(_INSERT_SIGHTING, [sighting_row(account, sighting) for sighting in sightings])
+        self._write(INSERT_SIGHTING, [sighting_row(account, sighting) for sighting in sightings])
 
     def positions(self) -> dict[PositionKey, Position]:
         """Return every open position."""
@@ -243,14 +241,14 @@ class PositionRepository(LedgerQueries):
 
         A row whose position became a trade in this transaction, as when a fill reverses it, is begun anew.
         """
-        rows = [position_row(position) for position in positions]
+        rows = [(*sealed(position_row(position)), NOTHING_BESIDE_POSITION) for position in positions]
         if self._transaction.has_traded:
-            self._write(_DELETE_TRADED, [(*row[:3], row[_OPENED_BY]) for row in rows])
-        self._write(_UPSERT_POSITION, rows)
+            self._write(DELETE_TRADED, [(*row[:3], row[OPENED_BY]) for row in rows])
+        self._write(UPSERT_POSITION, rows)
 
     def remove_position(self, key: PositionKey) -> None:
         """Remove the row of a position that is flat, with everything that was kept beside it."""
-        self._write(_DELETE_POSITION, [key])
+        self._write(DELETE_POSITION, [key])
 
     def add_trades(self, trades: Sequence[Trade]) -> list[int]:
         """Add closed trades and return their ids, in order.
@@ -262,14 +260,14 @@ class PositionRepository(LedgerQueries):
         self._transaction.has_traded = True
         last = self._rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'trade'")[0][0]
         ids = list(range(last + 1, last + 1 + len(trades)))
-        self._write(_INSERT_TRADE, [trade_row(trade, trade_id) for trade, trade_id in zip(trades, ids, strict=True)])
+        self._write(INSERT_TRADE, [sealed(trade_row(trade, id_)) for trade, id_ in zip(trades, ids, strict=True)])
         return ids
 
     def replace_trade(self, trade: Trade) -> None:
         """Store what a replay made of the trade with this id; what was remembered of its entry stays."""
         assert trade.id is not None
-        row = trade_row(trade, trade.id)
-        self._write(_UPDATE_TRADE, [(*row[1:], row[0])])
+        row = sealed(trade_row(trade, trade.id))
+        self._write(UPDATE_TRADE, [(*row[1:], row[0])])
 
     def remove_trade(self, trade_id: int) -> None:
         """Remove a trade that a replay no longer finds."""
@@ -286,7 +284,7 @@ class PositionRepository(LedgerQueries):
         first = self._transaction.next_journal_id
         if first is None:
             first = int(self._rows("SELECT coalesce(max(id), 0) + 1 FROM journal")[0][0])
-        self._write(_INSERT_JOURNAL, [journal_row(entry, first + place) for place, entry in enumerate(entries)])
+        self._write(INSERT_JOURNAL, [journal_row(entry, first + place) for place, entry in enumerate(entries)])
         self._transaction.next_journal_id = first + len(entries)
         return first + len(entries) - 1
 
@@ -312,8 +310,8 @@ class PositionRepository(LedgerQueries):
 
     def set_initial_risk(self, key: PositionKey, points: Decimal) -> int:
         """Store the risk of an open position at its first stop, in points times quantity; the first one stays."""
-        sql = f"UPDATE open_position SET initial_risk = coalesce(initial_risk, ?) {_OF_POSITION}"
-        return self._write(sql, [(text_of(points), *key)])
+        sql = f"UPDATE open_position SET initial_risk = coalesce(initial_risk, ?) {OF_POSITION}"
+        return self._set_beside(sql, (text_of(points), *key), key)
 
     def set_entry_snapshot(
         self, key: PositionKey, *, vwap: Decimal | None, cum_delta: Decimal | None, poc: Decimal | None
@@ -331,31 +329,54 @@ class PositionRepository(LedgerQueries):
             if snapshot is not None:
                 assignments = ", ".join(f"{column} = ?" for column in columns)
                 row = (text_or_none(snapshot.vwap), text_or_none(snapshot.cum_delta), text_or_none(snapshot.poc))
-                sql = f"UPDATE trade SET {assignments} WHERE account = ? AND symbol = ? AND opened_by = ?"
-                self._write(sql, [(*row, *trade.key[1:], trade.opened_by)])
+                condition, found = (
+                    "WHERE account = ? AND symbol = ? AND opened_by = ?",
+                    (*trade.key[1:], trade.opened_by),
+                )
+                self._write(f"UPDATE trade SET {assignments} {condition}", [(*row, *found)])
+                self._write(f"{BESIDE_TRADE_SEAL.again} {condition}", [found])
 
     def _set_of_position(self, columns: Sequence[str], key: PositionKey, values: Sequence[Any]) -> int:
         assignments = ", ".join(f"{column} = ?" for column in columns)
-        return self._write(f"UPDATE open_position SET {assignments} {_OF_POSITION}", [(*values, *key)])
+        return self._set_beside(f"UPDATE open_position SET {assignments} {OF_POSITION}", (*values, *key), key)
+
+    def _set_beside(self, sql: str, values: Sequence[Any], key: PositionKey) -> int:
+        if not self._connection.in_transaction:
+            with self._transaction:
+                return self._set_beside(sql, values, key)
+        self._write(sql, [values])
+        return self._write(f"{BESIDE_POSITION_SEAL.again} {OF_POSITION}", [key])
 
     def add_break(self, found: Break) -> int:
         """Add a difference somebody must answer and return its id."""
         assert self._connection.in_transaction, "without a transaction another process may take the id"
-        self._write(insert("break_", BREAK), [break_row(found)])
-        return int(self._rows("SELECT last_insert_rowid()")[0][0])
+        # The checksum covers the id, which the file gives.
+        self._write(insert("break_", (*BREAK, "checksum")), [(*break_row(found), 0)])
+        break_id = int(self._rows("SELECT last_insert_rowid()")[0][0])
+        self._write(f"{BREAK_SEAL.again} WHERE id = ?", [(break_id,)])
+        return break_id
 
     def answer_break(self, break_id: int, answer: str, at: datetime) -> int:
         """Record the answer to a break; return 0 if it is unknown or has one already, else 1."""
         sql = "UPDATE break_ SET answer = ?, answered_at = ? WHERE id = ? AND answer = ''"
-        return self._write(sql, [(answer, time_text(at), break_id)])
+        return self._write_break(sql, (answer, time_text(at), break_id), break_id)
 
     def end_keep(self, break_id: int) -> None:
         """End a break settled with `keep`: the server agreed since, and what it says next is new."""
-        self._write("UPDATE break_ SET answer = 'kept until agreed' WHERE id = ? AND answer = 'keep'", [(break_id,)])
+        sql = "UPDATE break_ SET answer = 'kept until agreed' WHERE id = ? AND answer = 'keep'"
+        self._write_break(sql, (break_id,), break_id)
+
+    def _write_break(self, sql: str, values: Sequence[Any], break_id: int) -> int:
+        if not self._connection.in_transaction:
+            with self._transaction:
+                return self._write_break(sql, values, break_id)
+        changed = self._write(sql, [values])
+        self._write(f"{BREAK_SEAL.again} WHERE id = ?", [(break_id,)])
+        return changed
 
     def put_orders(self, orders: Sequence[WorkingOrder]) -> None:
         """Store the orders as they were last told."""
-        self._write(_UPSERT_ORDER, [order_row(order) for order in orders])
+        self._write(UPSERT_ORDER, [sealed(order_row(order)) for order in orders])
 
     def remove_orders(self, account: str, order_ids: Sequence[str]) -> None:
         """Forget orders of an account."""
@@ -365,15 +386,15 @@ class PositionRepository(LedgerQueries):
 
     def put_instrument(self, instrument: Instrument) -> None:
         """Store what is known of a symbol."""
-        self._write(upsert("instrument", INSTRUMENT, key=1), [instrument_row(instrument)])
+        self._write(sealed_upsert("instrument", INSTRUMENT, key=1), [sealed(instrument_row(instrument))])
 
     def put_marks(self, prices: Sequence[Mark], *, now: datetime | None = None) -> None:
         """Store the last trade prices; one older than the one stored changes nothing, unless that lies after `now`."""
-        self._write(_UPSERT_MARK, [(*mark_row(mark), time_or_none(now)) for mark in prices])
+        self._write(UPSERT_MARK, [(*sealed(mark_row(mark)), time_or_none(now)) for mark in prices])
 
     def put_link(self, link: Link) -> None:
         """Store how the line to a server stands."""
-        self._write(upsert("link", LINK, key=1), [link_row(link)])
+        self._write(sealed_upsert("link", LINK, key=1), [sealed(link_row(link))])
 
     def contacts(self) -> set[tuple[str, str]]:
         """Return every (account, symbol) whose first contact with the server is done."""
@@ -381,8 +402,8 @@ class PositionRepository(LedgerQueries):
 
     def add_contact(self, account: str, symbol: str, at: datetime) -> None:
         """Record that the first contact with an account and symbol is done; the first record stays."""
-        sql = "INSERT INTO contact (account, symbol, contacted_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        self._write(sql, [(account, symbol, time_text(at))])
+        sql = f"{insert('contact', (*CONTACT, 'checksum'))} ON CONFLICT DO NOTHING"
+        self._write(sql, [sealed((account, symbol, time_text(at)))])
 
     def history_digests(self, account: str) -> dict[int, bytes]:
         """Return the digest of what history said of each hour (since 1970) when it was booked whole."""
@@ -396,8 +417,8 @@ class PositionRepository(LedgerQueries):
 
     def set_preference(self, key: str, value: str) -> None:
         """Store the value under the key."""
-        self._write(upsert("preference", ("key", "value"), key=1), [(key, value)])
+        self._write(sealed_upsert("preference", PREFERENCE, key=1), [sealed((key, value))])
 
     def put_export_cursor(self, cursor: ExportCursor) -> None:
         """Store how far an export has come."""
-        self._write(upsert("export_cursor", CURSOR, key=1), [cursor_row(cursor)])
+        self._write(sealed_upsert("export_cursor", CURSOR, key=1), [sealed(cursor_row(cursor))])

@@ -119,6 +119,11 @@ def checksum_of(row: Row) -> int:
     return crc32(("%s\x1f" * len(row) % row).encode("utf-8", "surrogatepass"))
 
 
+def sealed(row: Row) -> Row:
+    """Return the row with its checksum behind it."""
+    return (*row, checksum_of(row))
+
+
 def fill_row(fill: Fill) -> Row:
     """Return the row of a fill that has its id and its time of booking: the columns of `FILL` and their checksum."""
     # Taken apart at once: asking for each by its name takes twice as long.

@@ -26,7 +26,8 @@ CREATE TABLE account (
     first_seen_at TEXT NOT NULL,
     snapshots_trusted INTEGER NOT NULL DEFAULT 0,
     last_sync_at TEXT,
-    sync_outcome TEXT NOT NULL DEFAULT ''
+    sync_outcome TEXT NOT NULL DEFAULT '',
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fill (
@@ -147,6 +148,8 @@ CREATE TABLE open_position (
     agreed_at TEXT,
     compared_at TEXT,
     comparison TEXT NOT NULL DEFAULT '',
+    checksum INTEGER NOT NULL,
+    beside_checksum INTEGER NOT NULL,
     PRIMARY KEY (mode, account, symbol)
 ) STRICT, WITHOUT ROWID;
 
@@ -180,6 +183,8 @@ CREATE TABLE trade (
     exit_vwap TEXT,
     exit_cum_delta TEXT,
     exit_poc TEXT,
+    checksum INTEGER NOT NULL,
+    beside_checksum INTEGER NOT NULL,
     UNIQUE (account, symbol, opened_by)
 ) STRICT;
 CREATE INDEX trade_by_mode ON trade (mode, exit_time);
@@ -201,6 +206,7 @@ CREATE TABLE working_order (
     parent_order_id TEXT NOT NULL,
     oco_order_id TEXT NOT NULL,
     updated_at TEXT,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (account, order_id)
 ) STRICT, WITHOUT ROWID;
 -- Orders are kept when they are done; those that can still trade are few. The statuses are those of `is_working`.
@@ -209,7 +215,8 @@ CREATE INDEX working_order_open ON working_order (account) WHERE status IN (1, 2
 CREATE TABLE mark (
     symbol TEXT PRIMARY KEY,
     price TEXT NOT NULL,
-    time TEXT NOT NULL
+    time TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE instrument (
@@ -222,7 +229,8 @@ CREATE TABLE instrument (
     commission TEXT,
     point_value_source TEXT NOT NULL,
     multiplier_source TEXT NOT NULL,
-    commission_source TEXT NOT NULL
+    commission_source TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE break_ (
@@ -237,7 +245,8 @@ CREATE TABLE break_ (
     reported_average TEXT,
     found_at TEXT NOT NULL,
     answer TEXT NOT NULL,
-    answered_at TEXT
+    answered_at TEXT,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX break_open ON break_ (account, symbol) WHERE answer = '';
 
@@ -247,7 +256,8 @@ CREATE TABLE export_cursor (
     last_id INTEGER NOT NULL,
     pending_path TEXT,
     pending_id INTEGER,
-    updated_at TEXT NOT NULL
+    updated_at TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE link (
@@ -258,13 +268,15 @@ CREATE TABLE link (
     holder_pid INTEGER NOT NULL,
     since TEXT NOT NULL,
     encoding TEXT NOT NULL,
-    server_name TEXT NOT NULL
+    server_name TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE contact (
     account TEXT NOT NULL,
     symbol TEXT NOT NULL,
     contacted_at TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (account, symbol)
 ) STRICT, WITHOUT ROWID;
 
@@ -278,7 +290,8 @@ CREATE TABLE history_hour (
 
 CREATE TABLE preference (
     key TEXT PRIMARY KEY,
-    value TEXT NOT NULL
+    value TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
 

@@ -17,7 +17,7 @@ from zlib import crc32
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import ZERO, Fill, Side, Sighting, Source
 from dtcpos.store.audit import TOLD_EVERY, Progress, aware, finite, strictly
-from dtcpos.store.columns import EXIT, FILL, JOURNAL, SIGHTING, SNAPSHOT, TRADE, listed
+from dtcpos.store.columns import BESIDE_TRADE, FILL, JOURNAL, SIGHTING, TRADE, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.groups import by_group, groups_of
 from dtcpos.store.queries import CURRENT, LedgerQueries
@@ -39,7 +39,7 @@ _SIGHTINGS_OF_KEY: Final = (
 )
 _ENTRIES: Final = f"SELECT {listed((*JOURNAL, 'checksum'))} FROM journal ORDER BY id"
 _TRADES: Final = by_group(
-    f"SELECT {listed((*TRADE, *SNAPSHOT, *EXIT))} FROM trade "
+    f"SELECT {listed((*TRADE, *BESIDE_TRADE, 'checksum', 'beside_checksum'))} FROM trade "
     "WHERE account = ? AND symbol = ? AND opened_by IN ({ids})"
 )
 _TRADE_COUNT: Final = "SELECT count(*) FROM trade WHERE account = ? AND symbol = ?"
@@ -195,7 +195,7 @@ def bookable_fill(row: Row) -> Fill:
 def trade_rows(
     ledger: LedgerQueries, account: str, symbol: str, opened_by: Sequence[int | None]
 ) -> dict[int | None, Row]:
-    """Return the rows of the trades that begin with these fills: columns `TRADE`, `SNAPSHOT` and `EXIT`."""
+    """Return the rows of the trades that begin with these fills: columns `TRADE`, `BESIDE_TRADE`, two checksums."""
     place = TRADE.index("opened_by")
     found: dict[int | None, Row] = {}
     for group in groups_of(opened_by):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dtcpos.store import PositionRepository
+from dtcpos.store.seals import ROW_CHECKSUM
 from tests.cli.conftest import MES, Shell
 from tests.pair import Pair
 
@@ -67,6 +68,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def plan_of(connection: sqlite3.Connection, statement: str) -> list[str]:
+    connection.create_function(ROW_CHECKSUM, -1, lambda *row: len(row))
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
 
 
