@@ -40,9 +40,11 @@ class PagesCheck:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._connection is not None:
-            # Whoever leaves early, by a key or by a fault, does not wait for pages nobody will hear of.
-            self._connection.interrupt()
-            self._thread.join()
+            # Whoever leaves early, by a key or by a fault, does not wait for pages nobody will hear of. More than once,
+            # because an interrupt before SQLite has begun is forgotten.
+            while self._thread.is_alive():
+                self._connection.interrupt()
+                self._thread.join(_TOLD_EVERY_S)
             self._connection.close()
 
     def faults(self, progress: Progress) -> list[str]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -167,3 +169,42 @@ def test_the_word_of_a_person_stands() -> None:
     """N8: a fill a person entered keeps the time they gave it."""
     corrected = fill(1, 40, source=Source.MANUAL)
     assert refined(corrected, [seen(Source.LIVE, 1.25, exact=True)]) is corrected
+
+
+sighted = st.fixed_dictionaries(
+    {
+        "source": st.sampled_from(Source),
+        "time": st.none() | st.integers(0, 2).map(at),
+        "time_is_exact": st.booleans(),
+        "position_after": st.none() | st.integers(1, 2).map(Decimal),
+        "place": st.none() | st.integers(0, 1),
+    }
+)
+
+
+@given(
+    own=sighted.filter(lambda values: values["time"] is not None),
+    told=st.lists(sighted, max_size=4, unique_by=lambda values: values["source"]),
+    chance=st.randoms(use_true_random=False),
+)
+def test_each_thing_is_taken_from_whoever_knows_it_best(
+    own: dict[str, Any], told: list[dict[str, Any]], chance: Random
+) -> None:
+    """N10: time, position and place each come from the first in rank that knows them, whoever told first."""
+    booked = fill(1, **own)
+    sightings = [Sighting(fill_id=1, seen_at=at(0), **values) for values in told]
+    known = refined(booked, sightings)
+    chance.shuffle(sightings)
+    assert refined(booked, sightings) == known
+    further = [values for values in told if values["source"] is not own["source"]]
+    if own["source"] in (Source.MANUAL, Source.ADJUSTMENT) or not further:
+        assert known is booked
+        return
+    ranked = sorted([own, *further], key=lambda values: list(Source).index(values["source"]))
+    timed = [values for values in ranked if values["time"] is not None]
+    best = next((values for values in timed if values["time_is_exact"]), timed[0])
+    assert (known.time, known.time_is_exact) == (best["time"], best["time_is_exact"])
+    stating = sorted(ranked, key=lambda values: values["source"] is not Source.BACKFILL)
+    for name in ("position_after", "place"):
+        assert getattr(known, name) == next((values[name] for values in stating if values[name] is not None), None)
+    assert known._replace(**{name: own[name] for name in own}) == booked
