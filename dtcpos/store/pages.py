@@ -21,8 +21,8 @@ _TOLD_EVERY_S: Final = 0.1
 class PagesCheck:
     """What SQLite finds wrong with a ledger's file, looked for while the block runs.
 
-    A ledger in memory, and a file that cannot be opened twice, are looked at when their faults are asked for. On two
-    cores a fifth of an audit's time.
+    A ledger in memory, and a file that cannot be opened twice, are looked at when their faults are asked for. With a
+    core to spare an audit takes 17 us a fill instead of 21.
     """
 
     def __init__(self, ledger: LedgerQueries) -> None:
