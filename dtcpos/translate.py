@@ -174,8 +174,8 @@ _order = raw_reader(
     "ParentServerOrderID",
     "OCOLinkedOrderServerOrderID",
 )
-# The names that come again with every message: a hit costs half of reading the text.
-_name = lru_cache(maxsize=4096)(text_of_raw)
+# The names that come again with every message, orders' among them: a hit costs half of reading the text.
+name_of = lru_cache(maxsize=4096)(text_of_raw)
 
 
 def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | None:
@@ -199,7 +199,7 @@ def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | 
         return Unusable(f"LastFillPrice {update.LastFillPrice} of an execution")
     if quantity is None or quantity <= 0:
         return Unusable(f"LastFillQuantity {update.LastFillQuantity} of an execution")
-    symbol = _name(symbol)
+    symbol = name_of(symbol)
     if not symbol:
         return Unusable("an execution without a Symbol")
     time, is_exact = received_at, True
@@ -211,10 +211,10 @@ def fill_of(update: OrderUpdate, *, received_at: datetime) -> Fill | Unusable | 
     # After an execution nothing can be filled 0: a server that writes zeros for what it does not know means unknown.
     cumulative, ordered = decimal_of(filled_told) or None, decimal_of(ordered_told)
     overfilled = cumulative is not None and ordered is not None and 0 < ordered < cumulative
-    account, execution_id, order_id = _name(account), text_of_raw(execution_id), text_of_raw(order_id)
+    account, execution_id, order_id = name_of(account), text_of_raw(execution_id), name_of(order_id)
     flags = _OVERFILL if overfilled else ()
     # By place, in the noun's order: naming the fields takes twice as long.
-    stated = symbol, side, quantity, price, time, is_exact, execution_id, order_id, _name(parent_id), cumulative
+    stated = symbol, side, quantity, price, time, is_exact, execution_id, order_id, name_of(parent_id), cumulative
     fill = Fill(account, *stated, None, None, Source.LIVE, None, flags, "", "301")
     return fill if _is_short(fill) else Unusable("texts too long to be names of an execution")
 
@@ -257,11 +257,11 @@ def historical_fill_of(response: HistoricalOrderFillResponse, *, account: str, p
         return Unusable(f"Quantity {quantity_told} of a historical fill")
     if moment is None:
         return Unusable(f"DateTime {filled_at} of a historical fill")
-    symbol = _name(symbol)
+    symbol = name_of(symbol)
     if not symbol:
         return Unusable("a historical fill without a Symbol")
     time, is_exact = moment
-    account, execution_id, order_id = _name(named) or account, text_of_raw(execution_id), text_of_raw(order_id)
+    account, execution_id, order_id = name_of(named) or account, text_of_raw(execution_id), name_of(order_id)
     stated = symbol, side, quantity, price, time, is_exact, execution_id, order_id, "", None, decimal_of(after), place
     fill = Fill(account, *stated, Source.BACKFILL, None, (), "", "304")
     return fill if _is_short(fill) else Unusable("texts too long to be names of a historical fill")
@@ -299,10 +299,10 @@ def order_of(update: OrderUpdate, *, received_at: datetime) -> WorkingOrder | No
         has_none, account, symbol, order_id, buy_sell, order_type, status, price1, price2, ordered, filled, parent,
         linked,
     ) = _order(update)  # fmt: skip
-    order_id = text_of_raw(order_id)
+    order_id = name_of(order_id)
     if has_none or not order_id:
         return None
-    account, symbol, parent, linked = _name(account), _name(symbol), _name(parent), _name(linked)
+    account, symbol, parent, linked = name_of(account), name_of(symbol), name_of(parent), name_of(linked)
     if len(order_id) + len(symbol) + len(account) + len(parent) + len(linked) > TEXT_LENGTH_MAX:
         return None
     return WorkingOrder(

@@ -12,11 +12,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from dtcpos.booking import average_price
-from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, raw_reader, text_of_raw
+from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, raw_reader
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Position, PositionKey, Side, WorkingOrder
 from dtcpos.store import PositionRepository
-from dtcpos.translate import order_of
+from dtcpos.translate import name_of, order_of
 
 _TARGETS = frozenset({OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -42,10 +42,10 @@ class Orders:
     def note(self, update: OrderUpdate, account: str, moment: datetime) -> None:
         """Take what an update for an account says of its order, whatever else it says."""
         has_none, order_id, replaced_id = _names(update)
-        order_id = text_of_raw(order_id)
+        order_id = name_of(order_id)
         if has_none or not order_id:
             return
-        replaced_id = text_of_raw(replaced_id)
+        replaced_id = name_of(replaced_id)
         if replaced_id and replaced_id != order_id:
             self._read_told()
             replaced = self._working.get((account, replaced_id))
