@@ -27,8 +27,9 @@ def rebuild(
     """Make every open position and trade what the fills of the ledger say, in one transaction.
 
     What is right is not touched, brackets and verification stay with their position, and the journal says what
-    changed. Stop `connect` first. Exit code 6 where fills themselves are damaged: their positions are left alone, and
-    only a backup has the truth.
+    changed. Damaged orders, last prices and links are removed: the server tells them again. Stop `connect` first. Exit
+    code 6 where fills, accounts or instruments themselves are damaged: they are left alone, and only a backup has the
+    truth.
     """
     from dtcpos.rebuilding import rebuild as make_again
 

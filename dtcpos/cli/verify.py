@@ -26,10 +26,10 @@ _MENDED = frozenset({"file", "position", "trade"})
 def verify(as_json: AsJson = False, db: Db = None) -> None:
     """Replay the whole ledger and name everything that is not as it should be.
 
-    The file's pages and indexes, the checksum of every fill and journal entry, every open position and trade against
-    the replay of its fills, orders filled beyond their quantity, and executions missing between two whose positions the
-    server stated. Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also
-    while `connect` runs.
+    The file's pages and indexes, the checksum of every row, every open position and trade against the replay of its
+    fills, orders filled beyond their quantity, and executions missing between two whose positions the server stated.
+    Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also while `connect`
+    runs.
     """
     kinds: list[str] = []
 
