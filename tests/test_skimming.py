@@ -336,7 +336,7 @@ written = st.fixed_dictionaries(
 
 @given(values=written)
 def test_a_fill_read_quickly_is_the_fill(values: dict[str, Any]) -> None:
-    """What is read in half the time is what is read otherwise."""
+    """What is read and looked at in less time is what is read otherwise."""
     row = fill_row(fill(7, **values))
     assert bookable_fill(row) == fill_of(row[:-1]) == fill(7, **values)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from math import inf
 from typing import Final
 from zlib import crc32
@@ -146,20 +145,16 @@ def _told(fill: Fill, told: Sequence[Sighting | None]) -> Fill:
     return again
 
 
-# Prices come again and again, so an amount is read and looked at once: 0.06 µs for a hit, 0.25 for a miss.
-_amount = lru_cache(maxsize=16_384)(finite)
-
-
 def bookable_fill(row: Row) -> Fill:
     """Return the fill of a row of `FILL` and its checksum; raise one of UNREADABLE where it is none or no booking.
 
-    The same as `fill_of`, in half the time.
+    The same as `fill_of`, in two thirds of the time.
     """
     (
         fill_id, account, symbol, side, quantity, price, time, is_exact, execution_id, order_id, parent_id, cumulative,
         after, place, source, commission, flags, reason, raw, supersedes, is_void, booked_at, _,
     ) = row  # fmt: skip
-    lots, moment = _amount(quantity), datetime.fromisoformat(time)
+    lots, moment = finite(quantity), datetime.fromisoformat(time)
     booked = moment if booked_at == time else datetime.fromisoformat(booked_at)
     if lots <= ZERO or moment.tzinfo is not UTC or booked.tzinfo is not UTC:
         raise ValueError(row)
@@ -170,17 +165,17 @@ def bookable_fill(row: Row) -> Fill:
             symbol,
             _SIDES[side],
             lots,
-            None if price is None else _amount(price),
+            None if price is None else finite(price),
             moment,
             is_exact == 1,
             execution_id,
             order_id,
             parent_id,
             None if cumulative is None else Decimal(cumulative),
-            None if after is None else _amount(after),
+            None if after is None else finite(after),
             place,
             _SOURCES[source],
-            None if commission is None else _amount(commission),
+            None if commission is None else finite(commission),
             tuple(flags.split()) if flags else (),
             reason,
             raw,
