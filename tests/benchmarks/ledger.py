@@ -33,7 +33,8 @@ from dtcpos.model import (
 from dtcpos.store import PositionRepository
 from dtcpos.store.columns import FILL, JOURNAL, TRADE, WORKING_ORDER, insert
 from dtcpos.store.records import journal_row, order_row
-from dtcpos.store.rows import checksum_of, fill_row, time_text, trade_row
+from dtcpos.store.rows import checksum_of, fill_row, sealed, time_text, trade_row
+from dtcpos.store.seals import NOTHING_BESIDE_TRADE
 
 FILLS_PER_TRADE = 5
 ORDERS_PER_TRADE = 3
@@ -244,8 +245,9 @@ def _write(path: Path, trades: int, until: datetime, journal_from: int) -> None:
         connection.execute("BEGIN")
         connection.executemany(insert("fill", (*FILL, "checksum")), rows.fills)
         connection.executemany(insert("journal", (*JOURNAL, "checksum")), rows.journal)
-        connection.executemany(insert("working_order", WORKING_ORDER), rows.orders)
-        connection.executemany(insert("trade", TRADE), rows.trades)
+        connection.executemany(insert("working_order", (*WORKING_ORDER, "checksum")), map(sealed, rows.orders))
+        trades_sealed = [(*sealed(row), NOTHING_BESIDE_TRADE) for row in rows.trades]
+        connection.executemany(insert("trade", (*TRADE, "checksum", "beside_checksum")), trades_sealed)
         connection.execute("COMMIT")
 
     for place in places(trades, until):
