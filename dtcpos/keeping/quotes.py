@@ -73,6 +73,7 @@ class Quotes:
         self._undefined: deque[str] = deque()
         self._asked: set[str] = set()
         self._warned: set[str] = set()
+        self._warned_at = -1
         self._has_looked = False
         self._looked_at: tuple[object, ...] = ()
         self._asking_until: float | None = None
@@ -94,8 +95,10 @@ class Quotes:
 
     def unknown(self) -> list[Update]:
         """Warn, once a session and symbol, of what is held and has no point value from anywhere."""
-        if self._connection.state is not State.READY or not self.is_settled:
+        is_ready = self._connection.state is State.READY and self.is_settled
+        if self._warned_at == self._posting.openings or not is_ready:
             return []
+        self._warned_at = self._posting.openings
         updates: list[Update] = []
         for symbol in sorted({key.symbol for key in self._posting.positions} - self._warned):
             self._warned.add(symbol)
