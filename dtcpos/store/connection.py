@@ -81,7 +81,7 @@ def configure_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     # As many bytes of the log between two checkpoints as SQLite's default has with its own page size, which is twice
-    # ours: half as many checkpoints take a twentieth off the time of a backlog.
+    # ours: half as many checkpoints take a thirtieth off the time of a backlog.
     connection.execute("PRAGMA wal_autocheckpoint = 2000")
     # A reader that holds a moment still makes the log grow; once it has let go, the log is cut back to this.
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_SIZE_KEPT}")
