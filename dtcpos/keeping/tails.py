@@ -46,12 +46,17 @@ class Tails:
         """Return the tail of a key of which so many lots (signed) are held after it, None where nothing is booked."""
         if (account, symbol) not in self._tails:
             fills = self._repository.latest_second_of_key(account, symbol)
-            self.replace(account, symbol, within_second(fills, _before(fills, held)))
+            self._tails[account, symbol] = _extended(None, within_second(fills, _before(fills, held)))
         return self._tails[account, symbol]
 
     def replace(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
-        """Remember the latest second of a key, `ordered` being the last of its fills in ledger order."""
-        self._tails[account, symbol] = _extended(None, ordered)
+        """Remember the latest second of a key, `ordered` being the last of its fills in ledger order.
+
+        Without any, what was booked last was taken out and the second before it is read when it is asked for.
+        """
+        self._tails.pop((account, symbol), None)
+        if ordered:
+            self._tails[account, symbol] = _extended(None, ordered)
 
     def extend(self, account: str, symbol: str, ordered: Sequence[Fill]) -> None:
         """Take fills that follow, in ledger order."""
