@@ -57,7 +57,8 @@ class Fill(NamedTuple):
     `price` is the wire's price, None where nobody knows it. `time_is_exact` says that more than the whole second is
     known. `cumulative_quantity` is the order's filled quantity after this execution, `position_after` the account's
     position after it; both only where the server states them. `place` is the ordinal of the fill among those of its
-    symbol and second in the history batch that told it. `id` and `booked_at` are given by the ledger.
+    symbol and second in the history batch that told it; where that second is not the fill's own, it lies far below or
+    above those of the fill's. `id` and `booked_at` are given by the ledger.
     """
 
     account: str

@@ -201,7 +201,8 @@ class FillsFile:
         number = self._number(row, name)
         if number is None:
             return None
-        if number < 0 or number != number.to_integral_value() or number >= 1 << 62:
+        # Below zero where history told it in an earlier second than it was executed in.
+        if number != number.to_integral_value() or abs(number) >= 1 << 62:
             raise self._bad(row, name, "a whole number is needed")
         return int(number)
 

@@ -32,6 +32,9 @@ _TIME_RANK: Final = {Source.LIVE: 0, Source.BACKFILL: 1, Source.IMPORT: 2, Sourc
 # Whose word counts first for the position after it: 304 states it, a log may, 301 does not.
 _CHAIN_RANK: Final = {Source.BACKFILL: 0, Source.LIVE: 1, Source.IMPORT: 2, Source.MANUAL: 3, Source.ADJUSTMENT: 4}
 _BY_A_PERSON: Final = frozenset({Source.MANUAL, Source.ADJUSTMENT})
+# More than any second has; times a year of seconds it still fits a column.
+_PLACES_IN_SECOND: Final = 1 << 32
+_SECOND: Final = timedelta(seconds=1)
 
 # Fixed width, so that a comparison of texts is a comparison of times.
 _SECOND_WIDTH: Final = len("2026-11-22T14:30:01")
@@ -233,7 +236,7 @@ def refined(fill: Fill, sightings: Iterable[Sighting]) -> Fill:
     chain = _CHAIN_RANK[own]
     timed = (not fill.time_is_exact, _TIME_RANK[own], fill.time)
     after = None if fill.position_after is None else (chain, fill.position_after)
-    place = None if fill.place is None else (chain, fill.place)
+    place: tuple[int, int, datetime | None] | None = None if fill.place is None else (chain, fill.place, fill.time)
     is_further = False
     for _, source, _, _, _, seen_time, is_exact, seen_after, seen_place in sightings:
         if source is own:
@@ -243,16 +246,26 @@ def refined(fill: Fill, sightings: Iterable[Sighting]) -> Fill:
             timed = told
         if seen_after is not None and (after is None or (chain, seen_after) < after):
             after = chain, seen_after
-        if seen_place is not None and (place is None or (chain, seen_place) < place):
-            place = chain, seen_place
+        if seen_place is not None and (place is None or (chain, seen_place) < place[:2]):
+            place = chain, seen_place, seen_time
     if not is_further:
         return fill
     inexact, _, time = timed
     # Put together of its parts: `_replace` takes three times as long, and most fills are seen live and in history.
     before, between, rest = fill[:5], fill[7:11], fill[13:]
-    known = None if after is None else after[1], None if place is None else place[1]
+    known = None if after is None else after[1], None if place is None else _place_at(time, *place[1:])
     again: Fill = tuple.__new__(Fill, (*before, time, not inexact, *between, *known, *rest))
     return again
+
+
+def _place_at(time: datetime, place: int, told_in: datetime | None) -> int:
+    """Return a place for a fill of this time; it was one among those of the second it was told in.
+
+    The fills told in another second go before or after all that are told in this one.
+    """
+    if told_in is None or (told_in.second == time.second and -_SECOND < told_in - time < _SECOND):
+        return place
+    return place + (second_of(told_in) - second_of(time)) // _SECOND * _PLACES_IN_SECOND
 
 
 def position_row(position: Position) -> Row:
