@@ -21,7 +21,7 @@ from dtcpos.keeping.journal import changed, position_text
 from dtcpos.keeping.orders import Orders
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Fill, Position, PositionKey, Side, Source, Trade
-from dtcpos.store import PositionRepository
+from dtcpos.store import PositionRepository, refined
 from dtcpos.updates import TradeUpdate, Update, last_fills
 
 CLOSE, ADD, REPLACE, VOID, UNDO = "close", "fix add", "fix replace", "fix void", "undo"
@@ -121,10 +121,11 @@ class Corrections:
     def replace(self, fill_id: int, *, changes: dict[str, Any], reason: str) -> Correction:
         """Put other facts (side, quantity, display price, time) in the place of a fill's."""
         before = self._current(fill_id)
+        known = self._refined(before)
         facts = dict(changes)
         if "price" in facts:
             facts["price"] = self._wire_price(before.symbol, facts["price"])
-        after = before._replace(source=Source.MANUAL, reason=reason, position_after=None, **facts)
+        after = known._replace(source=Source.MANUAL, reason=reason, position_after=None, **facts)
         return self._correct(REPLACE, before, after)
 
     def void(self, fill_id: int, *, reason: str) -> Correction:
@@ -151,7 +152,7 @@ class Corrections:
         if base_id is None:
             return self._correct(UNDO, row, row._replace(is_void=True, reason=reason))
         (base,) = self._repository.fills([base_id])
-        return self._correct(UNDO, row, base._replace(reason=reason))
+        return self._correct(UNDO, row, self._refined(base)._replace(reason=reason))
 
     def _standing(self) -> dict[int, tuple[int, int | None]]:
         """Return the entries not taken back: the row that stands for each, and the row it took the place of.
@@ -198,6 +199,11 @@ class Corrections:
         if newest.is_void:
             raise UsageError(f"fill {fill_id} is void; `dtcpos undo` brings it back")
         return newest
+
+    def _refined(self, fill: Fill) -> Fill:
+        """Return a row as it is booked; one that takes its place has no sightings that would refine it again."""
+        assert fill.id is not None
+        return refined(fill, self._repository.sightings_of([fill.id]).get(fill.id, ()))
 
     def _newest(self, fill: Fill) -> Fill:
         assert fill.id is not None
