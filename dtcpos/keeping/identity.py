@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -33,6 +34,11 @@ class Known(NamedTuple):
         if self.fill.source is source:
             ids.add(self.fill.execution_id)
         return ids
+
+    def times_from(self, source: Source) -> list[datetime]:
+        """Return when a source says that this fill was executed; empty if that source never saw it."""
+        told: list[Fill | Sighting] = [self.fill, *self.sightings]
+        return [each.time for each in told if each.source is source and each.time is not None]
 
     def was_seen_by(self, source: Source) -> bool:
         """Whether a source has told this fill."""
@@ -68,6 +74,13 @@ class KnownOrder:
         self.fills.append(known)
         self.total = EXACT.add(self.total, known.fill.quantity)
 
+    def filled_until(self, cumulative: Decimal) -> Decimal:
+        """Return how much is booked of what was filled when the total was this; later fills do not count."""
+        if self.total < cumulative:
+            return self.total
+        later = (known.fill for known in self.fills if (known.fill.cumulative_quantity or 0) > cumulative)
+        return EXACT.subtract(self.total, sum((fill.quantity for fill in later), Decimal(0)))
+
     def replace(self, before: Known, after: Known) -> None:
         """Put what is known now of a fill in the place of what was known."""
         self.fills.remove(before)
@@ -83,7 +96,7 @@ def live_match(fill: Fill, order: KnownOrder, *, ids_are_shared: bool | None) ->
     if not fill.execution_id:
         return _same_cumulative(fill, order)
     # History or a log told it first, under another name: the order's quantity, this execution included, is booked.
-    if fill.cumulative_quantity is None or order.total < fill.cumulative_quantity:
+    if fill.cumulative_quantity is None or order.filled_until(fill.cumulative_quantity) < fill.cumulative_quantity:
         return None
     unseen = (known for known in order.fills if not known.was_seen_by(Source.LIVE))
     return _nearest(fill, (known for known in unseen if not (ids_are_shared and any(known.ids_from(Source.BACKFILL)))))
@@ -116,7 +129,8 @@ def _same_cumulative(fill: Fill, order: KnownOrder) -> Known | None:
     if fill.cumulative_quantity is None:
         return unseen
     # As many lots as the order has filled by now are booked, so this execution is among them; else it is new.
-    return (unseen or _nearest(fill, uncounted)) if order.total >= fill.cumulative_quantity else None
+    is_among = order.filled_until(fill.cumulative_quantity) >= fill.cumulative_quantity
+    return (unseen or _nearest(fill, uncounted)) if is_among else None
 
 
 def _nearest(fill: Fill, order: Iterable[Known]) -> Known | None:
@@ -138,7 +152,7 @@ def history_matches(
     is matched at most once. One that was `corrected` is known by what it said before: history goes on saying that, also
     after a person has replaced or voided it.
     """
-    matches = [by_id.get(fill.execution_id) if fill.execution_id else None for fill in fills]
+    matches = _each_once([by_id.get(fill.execution_id) if fill.execution_id else None for fill in fills], fills)
     taken = {known.fill.id for known in matches if known is not None}
     if ids_are_shared is None:
         ids_are_shared = _ids_meet(matches, fills)
@@ -160,6 +174,18 @@ def history_matches(
                 if match is not None:
                     taken.add(match.fill.id)
     return matches
+
+
+def _each_once(matches: Sequence[Known | None], fills: Sequence[Fill]) -> list[Known | None]:
+    """Leave each fill of the ledger to one of those whose ids lead to it: the one of its own name, else the first.
+
+    History tells an execution once, so a second id was taken for a name of this one by mistake.
+    """
+    owners: dict[int | None, int] = {}
+    for index, (known, fill) in enumerate(zip(matches, fills, strict=True)):
+        if known is not None and (known.fill.id not in owners or known.fill.execution_id == fill.execution_id):
+            owners[known.fill.id] = index
+    return [known if known and owners[known.fill.id] == index else None for index, known in enumerate(matches)]
 
 
 def _ids_meet(matches: Iterable[Known | None], fills: Iterable[Fill]) -> bool:

@@ -136,11 +136,19 @@ class Lookup:
         self._orders.clear()
 
     def without_order(self, fills: Sequence[Fill]) -> list[Known]:
-        """Return the fills of the same symbol and time that name no order either."""
-        before = whole_second(min(fill.time for fill in fills)) - timedelta(seconds=1)
-        found = self._repository.fills_of_key(fills[0].account, fills[0].symbol, after=before)
-        ids = [fill.id for fill in found if not fill.order_id and fill.id is not None]
-        return list(self.known(ids).values())
+        """Return the fills of the same symbol and time that name no order either.
+
+        History may round up to whole seconds, so it is also looked for a second earlier, but for what history dated so.
+        """
+        first = whole_second(min(fill.time for fill in fills))
+        found = self._repository.fills_of_key(fills[0].account, fills[0].symbol, after=first - timedelta(seconds=2))
+        times = {fill.id: fill.time for fill in found if not fill.order_id and fill.id is not None}
+        knowns = self.known(times)
+        return [
+            knowns[fill_id]
+            for fill_id, time in times.items()
+            if time >= first or max(knowns[fill_id].times_from(Source.BACKFILL), default=first) >= first
+        ]
 
     def ids_are_shared(self, account: str) -> bool | None:
         """Return whether live and history ids of the account are one namespace, None while nothing shows it."""
