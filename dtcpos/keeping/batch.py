@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dtcpos.keeping.identity import Known, content
-from dtcpos.model import Fill, Sighting
+from dtcpos.model import Fill, Sighting, Source
 from dtcpos.store import PositionRepository
 
 
@@ -58,8 +58,9 @@ class Batch:
             place=fill.place,
         )
         self.sightings[fill.account].append(sighting)
-        if fill.position_after is not None or fill.place is not None or fill.time_is_exact:
-            # Its place was that of what was told before, and may now be an earlier one.
+        if fill.source is not Source.IMPORT or fill.position_after is not None or fill.time_is_exact:
+            # Its place was that of what was told before, and may now be an earlier one. Of a server also the whole
+            # second counts; a log's is the last word there is on an execution that nobody else told.
             self._disturb(known.fill, (*known.sightings, sighting))
         return Known(known.fill, (*known.sightings, sighting))
 
