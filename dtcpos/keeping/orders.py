@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dtcpos.booking import average_price
-from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, raw_reader
+from dtcpos.dtc import OrderStatus, OrderType, OrderUpdate, OrderUpdateReason, raw_reader
 from dtcpos.keeping.posting import Posting
 from dtcpos.model import Position, PositionKey, Side, WorkingOrder
 from dtcpos.store import PositionRepository
@@ -23,7 +23,8 @@ _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 # More orders in one read are a burst.
 _BURST = 16
 _DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED})
-_names = raw_reader(OrderUpdate, "NoOrders", "ServerOrderID", "PreviousServerOrderID")
+_FILLS = frozenset({OrderUpdateReason.ORDER_FILLED, OrderUpdateReason.ORDER_FILLED_PARTIALLY})
+_names = raw_reader(OrderUpdate, "NoOrders", "ServerOrderID", "PreviousServerOrderID", "OrderUpdateReason")
 
 
 class Orders:
@@ -41,7 +42,7 @@ class Orders:
 
     def note(self, update: OrderUpdate, account: str, moment: datetime) -> None:
         """Take what an update for an account says of its order, whatever else it says."""
-        has_none, order_id, replaced_id = _names(update)
+        has_none, order_id, replaced_id, why = _names(update)
         order_id = name_of(order_id)
         if has_none or not order_id:
             return
@@ -51,8 +52,13 @@ class Orders:
             replaced = self._working.get((account, replaced_id))
             if replaced is not None:
                 self._put(replaced._replace(status=int(OrderStatus.CANCELED), updated_at=moment))
-        # Only the last word on an order within a batch is read: the fills of a burst are mostly several to an order.
-        self._told[account, order_id] = update, moment
+        name = account, order_id
+        before = self._told.get(name)
+        if before is not None and not (why in _FILLS and before[0].OrderUpdateReason in _FILLS):
+            # What follows may name little more than the order, as a rejection does; the rest was said before.
+            self._read(name, *before)
+        # Of fills only the last word within a batch is read: those of a burst are mostly several to an order.
+        self._told[name] = update, moment
 
     def _read_told(self) -> None:
         is_burst = len(self._told) > _BURST
@@ -61,9 +67,12 @@ class Orders:
             if is_burst and known is None and update.OrderStatus in _DONE:
                 # Of what came and was done in one read nothing can trade; keeping it takes a tenth of a backlog's time.
                 continue
-            if (order := order_of(update, received_at=moment)) is not None:
-                self._put(_filled_in(order, known))
+            self._read(name, update, moment)
         self._told.clear()
+
+    def _read(self, name: tuple[str, str], update: OrderUpdate, moment: datetime) -> None:
+        if (order := order_of(update, received_at=moment)) is not None:
+            self._put(_filled_in(order, self._working.get(name)))
 
     def replace_all(self, account: str, orders: Iterable[WorkingOrder]) -> None:
         """Take a whole answer: the account has these open orders and no others."""
@@ -87,7 +96,9 @@ class Orders:
         The rows of the orders wait for `flush`: a person reads them, and the brackets are what counts at once.
         """
         self._read_told()
-        self._concerned.update((key.account, key.symbol) for key in booked)
+        # What is booked again may begin anew without a fill that is told: its row has no brackets then.
+        self._concerned.update((key.account, key.symbol) for key in (*booked, *self._posting.rebooked))
+        self._posting.rebooked.clear()
         for account, symbol in self._concerned:
             if account in self._posting.accounts:
                 self._write_brackets(self._posting.key_of(account, symbol))

@@ -50,7 +50,8 @@ _NAMED_MAX = 5
 class Posting:
     """The bookkeeper of one repository: knows what is held and books what happens.
 
-    `openings` grows whenever a key may have come to be held that was not.
+    `openings` grows whenever a key may have come to be held that was not; `rebooked` are keys whose position was made
+    anew by something else than their latest fill, until who keeps more of a position takes them out.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Posting:
         self._guards_accounts = one_position_per_account
         self._mode_rules = dict(mode_rules or {})
         self.openings = 0
+        self.rebooked: set[PositionKey] = set()
         self.reload()
 
     def reload(self) -> None:
@@ -380,6 +382,7 @@ class Posting:
         before = self._positions.get(key, flat(key))
         if not same_booking(before, again.position):
             self._hold(again.position)
+            self.rebooked.add(key)
             causes = [booking.fill.id for booking in again.bookings if booking.fill.id in told]
             entry = changed(
                 key, now, cause, position_text(before), position_text(again.position), causes[-1] if causes else None

@@ -184,6 +184,9 @@ class Session:
                 updates += told
             event = next(coming, None) if rest is None else rest
         updates += self._book(fills, stated, now, moment)
+        for key in self._posting.rebooked:
+            # Its band was that of another position.
+            self._quotes.expect(key.symbol)
         self._orders.write(last_fills(updates))
         self._snapshots.write(updates, moment)
         return self._snapshots.told(updates) + self._quotes.unknown()

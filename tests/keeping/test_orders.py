@@ -5,6 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
+from dtcpos.dtc import (
+    BuySell,
+    Encoding,
+    HistoricalOrderFillResponse,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    OrderUpdateReason,
+    encode,
+)
 from dtcpos.keeping.corrections import Corrections
 from dtcpos.keeping.session import moment_of_clock
 from dtcpos.model import PositionKey
@@ -111,3 +123,88 @@ def test_a_stop_moved_just_before_a_persons_entry_stands_after_it(tmp_path: Path
         entries.close("Sim1", "MES", price=D(5001), quantity=D(1), time=None, reason="by phone")
     pair.wait(2)
     assert kept(pair) == (("5010", "4998", "8"),)
+
+
+def working_stop(**words: object) -> OrderUpdate:
+    facts: dict[str, object] = {
+        "Symbol": "MES",
+        "ServerOrderID": "1003",
+        "OrderStatus": OrderStatus.OPEN,
+        "OrderUpdateReason": OrderUpdateReason.NEW_ORDER_ACCEPTED,
+        "OrderType": OrderType.STOP,
+        "BuySell": BuySell.SELL,
+        "Price1": 4996.0,
+        "OrderQuantity": 2.0,
+        "TradeAccount": "Sim1",
+    }
+    return OrderUpdate(**facts | words)
+
+
+@pytest.mark.parametrize("is_one_read", [True, False])
+@pytest.mark.parametrize(
+    "reason", [OrderUpdateReason.ORDER_CANCEL_REPLACE_REJECTED, OrderUpdateReason.ORDER_FILLED_PARTIALLY]
+)
+def test_an_order_is_what_all_that_was_said_of_it_comes_to(reason: int, is_one_read: bool) -> None:
+    """P9, S1: what names little more than an order leaves its price, also where both came in one read."""
+    pair = Pair().connect().settle()
+    pair.fill("+2 MES @ 5000", id="E-1", order="1001").wait(1)
+    little = OrderUpdate(
+        Symbol="MES",
+        ServerOrderID="1003",
+        OrderStatus=OrderStatus.OPEN,
+        OrderUpdateReason=reason,
+        BuySell=BuySell.SELL,
+        LastFillPrice=4996.0,
+        LastFillQuantity=1.0,
+        TradeAccount="Sim1",
+    )
+    told = [encode(message, Encoding.BINARY) for message in (working_stop(), little)]
+    for octets in [b"".join(told)] if is_one_read else told:
+        pair.feed(octets)
+    assert [row[1] for row in kept(pair)] == ["4996"]
+
+
+def test_a_position_that_history_begins_anew_keeps_its_stop() -> None:
+    """P9: a batch that only tells the order of known executions otherwise drops no bracket."""
+    terms = "account Sim1\nsymbol MES tick 0.25 value 1.25\nno-answer history"
+    pair = Pair(terms=terms, request_timeout_s=1.0).connect()
+    second = int(pair.now)
+    executions = [(1, 1, 5000.0, 1), (2, 2, 5001.0, 2), (3, -1, 5002.0, 0)]
+    pair.feed(encode(working_stop(), Encoding.BINARY))
+    for number, (order, quantity, price, _) in enumerate(executions):
+        live = OrderUpdate(
+            Symbol="MES",
+            ServerOrderID=str(order),
+            OrderStatus=OrderStatus.FILLED,
+            OrderUpdateReason=OrderUpdateReason.ORDER_FILLED,
+            BuySell=BuySell.BUY if quantity > 0 else BuySell.SELL,
+            LastFillPrice=price,
+            LastFillQuantity=float(abs(quantity)),
+            LastFillDateTime=second * 1000 + number,
+            LastFillExecutionID=f"X-{order}",
+            TradeAccount="Sim1",
+        )
+        pair.feed(encode(live, Encoding.BINARY))
+    assert [row[1] for row in kept(pair)] == ["4996"]
+    current = pair.keeper._session._sync._current
+    assert current is not None
+    # The first, then the third, which closes it, then the second, which opens what is held.
+    past = [
+        HistoricalOrderFillResponse(
+            RequestID=current.request_id,
+            TotalNumberMessages=3,
+            MessageNumber=number,
+            Symbol="MES",
+            ServerOrderID=str(order),
+            BuySell=BuySell.BUY if quantity > 0 else BuySell.SELL,
+            Price=price,
+            DateTime=second,
+            Quantity=float(abs(quantity)),
+            UniqueExecutionID=f"X-{order}",
+            PositionQuantity=float(after),
+        )
+        for number, (order, quantity, price, after) in enumerate((executions[0], executions[2], executions[1]), 1)
+    ]
+    pair.feed(b"".join(encode(message, Encoding.BINARY) for message in past))
+    assert len(pair.repository.trades_of_key("Sim1", "MES")) == 1
+    assert [row[1] for row in kept(pair)] == ["4996"]
