@@ -11,6 +11,8 @@ from dtcpos.dtc import (
     BuySell,
     Encoding,
     HistoricalOrderFillResponse,
+    MarketDataUpdateTrade,
+    Message,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -164,13 +166,15 @@ def test_an_order_is_what_all_that_was_said_of_it_comes_to(reason: int, is_one_r
     assert [row[1] for row in kept(pair)] == ["4996"]
 
 
-def test_a_position_that_history_begins_anew_keeps_its_stop() -> None:
-    """P9: a batch that only tells the order of known executions otherwise drops no bracket."""
+def begun_anew(*between: Message) -> Pair:
+    """Bought 1, bought 2 and sold 1, as told live; by the positions history states, the sale came second.
+
+    So the first trade ended with it, and what is held was opened after. `between` is told before history is.
+    """
     terms = "account Sim1\nsymbol MES tick 0.25 value 1.25\nno-answer history"
-    pair = Pair(terms=terms, request_timeout_s=1.0).connect()
+    pair = Pair(terms=terms, request_timeout_s=1.0).connect().settle()
     second = int(pair.now)
     executions = [(1, 1, 5000.0, 1), (2, 2, 5001.0, 2), (3, -1, 5002.0, 0)]
-    pair.feed(encode(working_stop(), Encoding.BINARY))
     for number, (order, quantity, price, _) in enumerate(executions):
         live = OrderUpdate(
             Symbol="MES",
@@ -185,10 +189,11 @@ def test_a_position_that_history_begins_anew_keeps_its_stop() -> None:
             TradeAccount="Sim1",
         )
         pair.feed(encode(live, Encoding.BINARY))
-    assert [row[1] for row in kept(pair)] == ["4996"]
+    pair.feed(b"".join(encode(message, Encoding.BINARY) for message in between))
+    # The quiet period passes, and it is asked again.
+    pair.wait(2.1)
     current = pair.keeper._session._sync._current
     assert current is not None
-    # The first, then the third, which closes it, then the second, which opens what is held.
     past = [
         HistoricalOrderFillResponse(
             RequestID=current.request_id,
@@ -207,4 +212,19 @@ def test_a_position_that_history_begins_anew_keeps_its_stop() -> None:
     ]
     pair.feed(b"".join(encode(message, Encoding.BINARY) for message in past))
     assert len(pair.repository.trades_of_key("Sim1", "MES")) == 1
-    assert [row[1] for row in kept(pair)] == ["4996"]
+    return pair
+
+
+def test_a_position_that_history_begins_anew_keeps_its_stop() -> None:
+    """P9: a batch that only tells the order of known executions otherwise drops no bracket."""
+    assert [row[1] for row in kept(begun_anew(working_stop()))] == ["4996"]
+
+
+def test_a_position_that_history_begins_anew_learns_from_prices_of_its_own() -> None:
+    """P7: a price is news to it that was none to the position held in its place before."""
+    trade = MarketDataUpdateTrade(SymbolID=1, Price=5000.5, Volume=1.0)
+    pair = begun_anew(trade)
+    before = pair.repository.positions()[KEY]
+    assert (before.price_min, before.price_max) == (D(5001), D(5001))
+    pair.feed(encode(trade, Encoding.BINARY))
+    assert pair.wait(1).repository.positions()[KEY].price_min == D("5000.5")
