@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dtcpos.errors import LedgerMissing
 from dtcpos.model import (
@@ -109,6 +109,12 @@ from dtcpos.store.transaction import NO_FILE, Transaction, prepare_folder
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+# Ids of trades that were removed are not given again; and a counter that was damaged gives none that is in use.
+_LAST_TRADE_ID: Final = (
+    "SELECT max(coalesce((SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = 'trade'), 0), "
+    "coalesce((SELECT max(id) FROM trade), 0))"
+)
 
 
 class PositionRepository(LedgerQueries):
@@ -258,7 +264,7 @@ class PositionRepository(LedgerQueries):
         """
         assert self._connection.in_transaction, "the trade and its position change together or not at all"
         self._transaction.has_traded = True
-        last = self._rows("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'trade'")[0][0]
+        last = self._rows(_LAST_TRADE_ID)[0][0]
         ids = list(range(last + 1, last + 1 + len(trades)))
         self._write(INSERT_TRADE, [sealed(trade_row(trade, id_)) for trade, id_ in zip(trades, ids, strict=True)])
         return ids
