@@ -39,6 +39,7 @@ from dtcpos.store.audit import (
     unsound_fills,
     unsound_sightings,
 )
+from dtcpos.store.lost import NUMBERED, counter_words, counters_behind, missing_rows, missing_words
 from dtcpos.store.overfills import filled_orders, overfilled_orders
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.queries import LedgerQueries
@@ -256,6 +257,7 @@ def _of_rows(reader: AuditReader, skimmed: Skimmed, progress: Progress, *, is_wh
             if difference.kind == "fill" and difference.id is not None:
                 unsound.add(difference.id)
             yield difference
+        yield from _lost(reader, is_sound=not unsound and journal_is_right)
         yield from (Difference(kind="table", text=text) for text in migration_faults(reader))
         for unsealed in unsealed_rows(reader, progress):
             known.add(unsealed.table)
@@ -268,6 +270,15 @@ def _of_rows(reader: AuditReader, skimmed: Skimmed, progress: Progress, *, is_wh
         yield from _overfilled(reader, overfilled, progress)
     except LedgerCorrupt as error:
         yield Difference(kind="order", text=f"{error}; orders could not be compared with their fills")
+
+
+def _lost(reader: AuditReader, *, is_sound: bool) -> Iterator[Difference]:
+    """Yield the rows that are not there any more, where none is left whose number may be another than it had."""
+    for table, kind in NUMBERED.items() if is_sound else ():
+        for gap in missing_rows(reader, table):
+            named = "table" if table == "break_" else kind
+            yield Difference(kind=named, id=gap[0], text=missing_words(table, gap))
+    yield from (Difference(kind="file", text=counter_words(table)) for table, _ in counters_behind(reader))
 
 
 def _altered(

@@ -5,21 +5,23 @@ Invariants:
 2. A row that is right is not touched; a wrong one keeps its id, and what is kept beside its booking, as long as it is
    about the same position.
 3. Every change is journaled.
-4. A key whose fills are damaged is left alone and named: nothing sound can be made from them.
+4. A key whose fills are damaged, or may have lost one, is left alone and named, and so is one whose account or
+   instrument is not what was written: nothing sound can be made from them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from attrs import frozen
 
 from dtcpos.booking.excursions import widest
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.keeping.journal import position_text, trade_text
-from dtcpos.model import JournalEntry, Position, PositionKey, Trade
+from dtcpos.model import Instrument, JournalEntry, Position, PositionKey, Trade
 from dtcpos.proving import Difference, compare_position, compare_trades, not_as_written, proved_key
 from dtcpos.skimming import NOTHING_SKIMMED, Skimmed, skim
 from dtcpos.store import PositionRepository, StoredPosition, StoredTrade
@@ -32,10 +34,11 @@ from dtcpos.store.audit import (
     unsound_sightings,
 )
 from dtcpos.store.columns import BESIDE_POSITION, BESIDE_TRADE
+from dtcpos.store.lost import advance_counter, counter_words, counters_behind, keys_hurt, missing_rows, missing_words
 from dtcpos.store.mending import forget_beside, mend_structure, refuse_misshapen, remove_other_positions
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.stored import stored_positions, stored_trades, stray_trades
-from dtcpos.store.unsealed import remove_unsealed, unsealed_rows
+from dtcpos.store.unsealed import Unsealed, remove_unsealed, unsealed_rows
 
 _UNREADABLE = "unreadable"
 
@@ -50,6 +53,36 @@ class Rebuilt:
 
 class _DryRunDone(Exception):
     pass
+
+
+class _Doubts:
+    """Why what a replay of a key gives may not be what it gave when its fills were booked.
+
+    `hurt` are the keys that a damaged or missing fill may belong to, None where that may be any.
+    """
+
+    def __init__(
+        self,
+        modes: Mapping[str, str],
+        instruments: Mapping[str, Instrument],
+        unsealed: Sequence[Unsealed],
+        hurt: set[tuple[str, str]] | None,
+    ) -> None:
+        self.instruments = instruments
+        self.hurt = hurt
+        self._known = {"account": set(modes), "instrument": set(instruments)}
+        for row in unsealed:
+            if row.table in self._known:
+                self._known[row.table].discard(row.name)
+
+    def weigh(self, key: PositionKey) -> None:
+        """Raise LedgerCorrupt if a difference of the key may be a fault of something else."""
+        _, account, symbol = key
+        if self.hurt is None or (account, symbol) in self.hurt:
+            raise LedgerCorrupt("a fill that is damaged or missing may be one of it; restore a backup")
+        for table, name in (("account", account), ("instrument", symbol)):
+            if name not in self._known[table]:
+                raise LedgerCorrupt(f"{table} {name} is not what was written; restore a backup")
 
 
 def rebuild(
@@ -88,33 +121,59 @@ class _Rebuild:
     def run(self) -> None:
         repository, progress = self._repository, self._progress
         skimmed = self._skimmed()
+        unsealed = list(unsealed_rows(repository, progress))
         unsound: set[int] = set()
         if not skimmed.fills_are_sound:
             unsound |= set(unsound_fills(repository, progress))
-        if not skimmed.sightings_are_sound:
-            unsound |= {fill_id for fill_id, _ in unsound_sightings(repository, progress)}
+        moved = set() if skimmed.sightings_are_sound else set(unsound_sightings(repository, progress))
         modes, instruments = modes_of(repository), repository.instruments()
+        doubts = _Doubts(modes, instruments, unsealed, self._hurt(unsound, is_moved=bool(moved)))
+        unsound |= {fill_id for fill_id, _ in moved}
         held = {row.key: row for row in stored_positions(repository)}
         ledger_keys = repository.keys()
         keys = [PositionKey(modes.get(account, ""), account, symbol) for account, symbol in ledger_keys]
         kept: set[PositionKey] = set()
         for done, key in enumerate(keys):
             progress("keys", done, len(keys))
-            position = skimmed.positions.get(key[1:])
-            if position is not None:
-                self._keep(key, held.get(key), position, kept)
-                continue
             try:
-                proved = proved_key(repository, key, unsound, instruments)
+                self._key(key, held.get(key), kept, skimmed.positions.get(key[1:]), unsound, doubts)
             except LedgerCorrupt as error:
                 self._left.append(Difference(kind="fill", key=key, text=f"{' '.join(key)} was left alone: {error}"))
                 kept |= {other for other in held if other[1:] == key[1:]}
-                continue
-            self._trades(key, stored_trades(repository, *key[1:]), proved.trades)
-            self._keep(key, held.get(key), proved.position, kept)
-        self._remove_strays(held, keys, kept)
-        self._remove_unsealed()
+        self._remove_strays(held, keys, kept, doubts)
+        self._remove_unsealed(unsealed)
+        self._advance_counters()
         repository.add_journal(self._journal)
+
+    def _hurt(self, unsound: set[int], *, is_moved: bool) -> set[tuple[str, str]] | None:
+        """Return the keys that fills which are damaged or missing may belong to; None where that may be any."""
+        gaps = missing_rows(self._repository, "fill")
+        if not unsound:
+            # Of one that has another number now, the damage is named already.
+            self._left += [Difference(kind="fill", id=gap[0], text=missing_words("fill", gap)) for gap in gaps]
+        ids = chain(sorted(unsound), *(range(first, last + 1) for first, last in gaps))
+        # A sighting that tells of another fill than it did is told no more of its own.
+        return None if is_moved else keys_hurt(self._repository, ids)
+
+    def _key(
+        self,
+        key: PositionKey,
+        row: StoredPosition | None,
+        kept: set[PositionKey],
+        position: Position | None,
+        unsound: set[int],
+        doubts: _Doubts,
+    ) -> None:
+        """Mend one key, whose `position` was found by a walk or is replayed; raise LedgerCorrupt to leave it alone."""
+        if position is None:
+            proved = proved_key(self._repository, key, unsound, doubts.instruments)
+            rows, position = stored_trades(self._repository, *key[1:]), proved.position
+            if list(compare_trades(key, rows, proved.trades)) or list(compare_position(row, position)):
+                doubts.weigh(key)
+            self._trades(key, rows, proved.trades)
+        elif list(compare_position(row, position)):
+            doubts.weigh(key)
+        self._keep(key, row, position, kept)
 
     def _skimmed(self) -> Skimmed:
         """Mend the file where it has to be, and return what a walk over the fills finds sound."""
@@ -139,7 +198,9 @@ class _Rebuild:
         found = list(compare_position(row, after))
         if not found:
             return
-        is_same = row is not None and row.opened_by == after.opened_by
+        is_same = row is not None and (
+            row.opened_by == after.opened_by or [each.field for each in found] == ["opened_by"]
+        )
         if row is not None and (after.is_flat or not is_same):
             self._repository.remove_position(key)
         if not after.is_flat:
@@ -159,13 +220,17 @@ class _Rebuild:
             return
         stored = {row.opened_by: row for row in rows}
         expected = {trade.opened_by for trade in trades}
+        # Where the damage is the fill that a trade began with, the one that ended it tells which it is.
+        ended = {row.trade.closed_by: row for row in rows if row.trade is not None and row.opened_by not in expected}
+        known_of = {trade.opened_by: stored.get(trade.opened_by) or ended.get(trade.closed_by) for trade in trades}
+        known_ids = {row.id for row in known_of.values() if row is not None}
         # First what is in the way: no two trades begin with the same fill.
         for row in rows:
-            if row.opened_by not in expected:
+            if row.id not in known_ids:
                 self._repository.remove_trade(row.id)
                 self._note(key, found[row.id], _trade_words(row), "")
         for trade in trades:
-            known = stored.get(trade.opened_by)
+            known = known_of[trade.opened_by]
             if known is None:
                 self._repository.add_trades([trade])
                 text = f"trade {' '.join(key)} from fill {trade.opened_by} to {trade.closed_by} was missing"
@@ -177,8 +242,15 @@ class _Rebuild:
                 self._note(key, found[known.id], _trade_words(known), trade_text(trade))
 
     def _remove_strays(
-        self, held: dict[PositionKey, StoredPosition], keys: Sequence[PositionKey], kept: set[PositionKey]
+        self,
+        held: dict[PositionKey, StoredPosition],
+        keys: Sequence[PositionKey],
+        kept: set[PositionKey],
+        doubts: _Doubts,
     ) -> None:
+        if doubts.hurt is None or doubts.hurt - {key[1:] for key in keys}:
+            # What seems to follow from no fill may follow from one that is damaged.
+            return
         known = set(keys)
         for key, row in held.items():
             if key not in known and key not in kept:
@@ -189,9 +261,16 @@ class _Rebuild:
             self._repository.remove_trade(stray.id)
             self._note(stray.key, list(compare_trades(stray.key, [stray], ())), _trade_words(stray), "")
 
-    def _remove_unsealed(self) -> None:
+    def _advance_counters(self) -> None:
+        for table, last in list(counters_behind(self._repository)):
+            advance_counter(self._repository, table, last)
+            found = Difference(kind="file", text=counter_words(table))
+            self._mended.append(found)
+            self._journal.append(JournalEntry(at=self._now, cause="rebuild", after=f"{last}", reason=found.text))
+
+    def _remove_unsealed(self, unsealed: Sequence[Unsealed]) -> None:
         """Remove the rows around the ledger that are not what was written and that the server tells again."""
-        for row in list(unsealed_rows(self._repository, self._progress)):
+        for row in unsealed:
             found = not_as_written(row)
             if row.is_told_again:
                 remove_unsealed(self._repository, row)
@@ -222,7 +301,8 @@ def _may_be_wider(row: StoredPosition | StoredTrade, found: Sequence[Difference]
 
 
 def _with_id(trade: Trade, row: StoredTrade, found: Sequence[Difference]) -> Trade:
-    again = widest(row.trade, trade) if row.trade is not None and _may_be_wider(row, found) else trade
+    is_explained = _may_be_wider(row, found) or row.opened_by != trade.opened_by
+    again = widest(row.trade, trade) if row.trade is not None and is_explained else trade
     return again._replace(id=row.id)
 
 
