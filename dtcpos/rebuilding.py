@@ -35,7 +35,13 @@ from dtcpos.store.audit import (
 )
 from dtcpos.store.columns import BESIDE_POSITION, BESIDE_TRADE
 from dtcpos.store.lost import advance_counter, counter_words, counters_behind, keys_hurt, missing_rows, missing_words
-from dtcpos.store.mending import forget_beside, mend_structure, refuse_misshapen, remove_other_positions
+from dtcpos.store.mending import (
+    forget_beside,
+    mend_structure,
+    put_again,
+    refuse_misshapen,
+    remove_other_positions,
+)
 from dtcpos.store.pages import PagesCheck
 from dtcpos.store.stored import stored_positions, stored_trades, stray_trades
 from dtcpos.store.unsealed import Unsealed, remove_unsealed, unsealed_rows
@@ -206,7 +212,10 @@ class _Rebuild:
         if not after.is_flat:
             if is_same and row is not None and row.position is not None and _may_be_wider(row, found):
                 after = widest(row.position, after)
-            self._repository.put_position(after)
+            if is_same and row is not None and not (row.is_sealed or row.unreadable) and row.beside_is_sealed:
+                put_again(self._repository, after)
+            else:
+                self._repository.put_position(after)
             if is_same and row is not None:
                 hurt = row.unreadable or (() if row.beside_is_sealed else BESIDE_POSITION)
                 forget_beside(self._repository, "open_position", hurt, key)

@@ -144,10 +144,11 @@ def test_a_trade_whose_first_fill_is_damaged_keeps_its_id_and_its_extremes(path:
         assert [closed.trade for closed in reader.trades()] == before
 
 
-def test_a_position_whose_first_fill_is_damaged_keeps_what_is_beside_it(path: Path) -> None:
-    """N15, P9: where all else is as the fills say it is the same position."""
+@pytest.mark.parametrize("column", ["opened_by", "fills", "signed_quantity"])
+def test_a_damaged_position_keeps_what_is_beside_it(path: Path, column: str) -> None:
+    """N15, P9: where all else is as the fills say it is the same position, and the server agreed with it."""
     before = content_of_projections(path)
-    damaged(path, "UPDATE open_position SET opened_by = 130 WHERE symbol = 'MES'")
+    damaged(path, f"UPDATE open_position SET {column} = 130 WHERE symbol = 'MES'")
     rebuilt(path)
     assert not differences(path)
     assert content_of_projections(path) == before

@@ -9,10 +9,11 @@ import sqlite3
 from typing import Final
 
 from dtcpos.errors import LedgerCorrupt
-from dtcpos.model import PositionKey
+from dtcpos.model import Position, PositionKey
 from dtcpos.store.audit import Progress, faults_of, leniently, schema_faults
 from dtcpos.store.repository import PositionRepository
 from dtcpos.store.seals import BESIDE_POSITION_SEAL, BESIDE_TRADE_SEAL
+from dtcpos.store.statements import OF_POSITION
 
 _PROJECTIONS: Final = ("open_position", "trade")
 # What a column says that says nothing, where that is not NULL.
@@ -97,6 +98,15 @@ def remove_other_positions(repository: PositionRepository, kept: set[PositionKey
     for row in repository._rows(f"SELECT {columns} FROM open_position"):
         if tuple(row) not in raw:
             repository._write(f"DELETE FROM open_position WHERE ({columns}) = (?, ?, ?)", [row])
+
+
+def put_again(repository: PositionRepository, position: Position) -> None:
+    """Store what booking made of a position whose row was damaged; what the server agreed with is what it made."""
+    key = position.key
+    agreed = repository._rows(f"SELECT agreed_quantity FROM open_position {OF_POSITION}", key)
+    repository.put_position(position)
+    for row in agreed:
+        repository._set_of_position(("agreed_quantity",), key, row)
 
 
 def forget_beside(repository: PositionRepository, table: str, columns: tuple[str, ...], row: int | PositionKey) -> None:
