@@ -263,9 +263,11 @@ def _place_at(time: datetime, place: int, told_in: datetime | None) -> int:
 
     The fills told in another second go before or after all that are told in this one.
     """
-    if told_in is None or (told_in.second == time.second and -_SECOND < told_in - time < _SECOND):
+    if told_in is None or told_in.replace(microsecond=time.microsecond) == time:
         return place
-    return place + (second_of(told_in) - second_of(time)) // _SECOND * _PLACES_IN_SECOND
+    # All times are in UTC; one that a flipped byte left without a zone must not stop whoever names that.
+    seconds = (second_of(told_in).replace(tzinfo=None) - second_of(time).replace(tzinfo=None)) // _SECOND
+    return place + seconds * _PLACES_IN_SECOND
 
 
 def position_row(position: Position) -> Row:

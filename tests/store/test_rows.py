@@ -19,6 +19,7 @@ from dtcpos.store.rows import (
     position_of,
     position_row,
     refined,
+    second_of,
     second_text,
     text_of,
     time_text,
@@ -205,6 +206,13 @@ def test_each_thing_is_taken_from_whoever_knows_it_best(
     best = next((values for values in timed if values["time_is_exact"]), timed[0])
     assert (known.time, known.time_is_exact) == (best["time"], best["time_is_exact"])
     stating = sorted(ranked, key=lambda values: values["source"] is not Source.BACKFILL)
-    for name in ("position_after", "place"):
-        assert getattr(known, name) == next((values[name] for values in stating if values[name] is not None), None)
+    after = next((values["position_after"] for values in stating if values["position_after"] is not None), None)
+    assert known.position_after == after
+    placed = next((values for values in stating if values["place"] is not None), None)
+    if placed is None:
+        assert known.place is None
+    else:
+        # Among those of the second it was told in, which go before or after all of another second.
+        apart = 0 if placed["time"] is None else (second_of(placed["time"]) - second_of(known.time)).total_seconds()
+        assert known.place == placed["place"] + int(apart) * 2**32
     assert known._replace(**{name: own[name] for name in own}) == booked
