@@ -68,7 +68,7 @@ class Difference:
 
     `kind` is one of file, table, fill, journal, account, position, trade, order, gap. `id` is the row it is
     about, where rows have one; `field` what differs, None where the whole row does; `stored` and `replayed` are its
-    two values.
+    two values. `is_told_again` says that the server tells it anew once a rebuild has removed it.
     """
 
     kind: str
@@ -78,6 +78,12 @@ class Difference:
     field: str | None = None
     stored: object = None
     replayed: object = None
+    is_told_again: bool = False
+
+    @property
+    def may_be_mended(self) -> bool:
+        """Whether a rebuild may mend it; what it may not is for a backup, a person or the server."""
+        return self.is_told_again or self.kind in ("file", "position", "trade")
 
 
 @frozen(kw_only=True)
@@ -301,9 +307,9 @@ def not_as_written(row: Unsealed) -> Difference:
     kind, noun = _NAMED_IN.get(row.table, ("table", f"table {row.table}, row"))
     remedy = "the server tells it again" if row.is_told_again else "restore a backup"
     if row.table == "instrument":
-        remedy = "`dtcpos instruments set` writes it again"
+        remedy = f"`dtcpos instruments set` writes it again where it can be read, else {remedy}"
     text = f"{noun} {row.name} is not what was written: its checksum differs; {remedy}"
-    return Difference(kind=kind, text=text)
+    return Difference(kind=kind, text=text, is_told_again=row.is_told_again)
 
 
 def _projections(reader: AuditReader, skimmed: Skimmed, unsound: set[int], progress: Progress) -> Iterator[Difference]:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-# The kinds of difference a rebuild may mend; the others are for a backup, a person or the server.
-_MENDED = frozenset({"file", "position", "trade"})
-
 
 @app.command(epilog=examples("dtcpos verify", "dtcpos verify --json || mail -s 'the ledger needs you' me"))
 def verify(as_json: AsJson = False, db: Db = None) -> None:
@@ -31,11 +28,11 @@ def verify(as_json: AsJson = False, db: Db = None) -> None:
     Exit code 6 where anything differs; `dtcpos rebuild` restores positions and trades. Reads only, also while `connect`
     runs.
     """
-    kinds: list[str] = []
+    mended: list[bool] = []
 
     def counted() -> Iterator[Difference]:
         for difference in differences(ledger_path(db)):
-            kinds.append(difference.kind)
+            mended.append(difference.may_be_mended)
             yield difference
 
     if as_json:
@@ -43,9 +40,9 @@ def verify(as_json: AsJson = False, db: Db = None) -> None:
     else:
         for difference in counted():
             print(" ".join(difference.text.split()))
-    if kinds:
-        remedy = "`dtcpos rebuild` restores projections" if _MENDED & {*kinds} else "`dtcpos rebuild` mends none of it"
-        raise AttentionNeeded(f"{len(kinds)} difference{'' if len(kinds) == 1 else 's'}; {remedy}")
+    if mended:
+        remedy = "`dtcpos rebuild` restores projections" if any(mended) else "`dtcpos rebuild` mends none of it"
+        raise AttentionNeeded(f"{len(mended)} difference{'' if len(mended) == 1 else 's'}; {remedy}")
     if not as_json:
         print("ok")
 

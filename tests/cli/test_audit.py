@@ -322,6 +322,16 @@ def test_the_past_as_people_see_it(shell: Shell) -> None:
     assert empty == "as of 2026-11-19T23:00:00.000000Z: no open positions\n"
 
 
+def test_what_the_server_tells_again_is_for_a_rebuild_too(shell: Shell) -> None:
+    """N15: a damaged last price is named with what to do, and is gone after it."""
+    alter(shell, "UPDATE mark SET price = '1'")
+    ran = shell("verify", code=6)
+    assert "is not what was written: its checksum differs; the server tells it again" in ran.out
+    assert ran.err.endswith("; `dtcpos rebuild` restores projections\n")
+    shell("rebuild")
+    shell("verify")
+
+
 def test_modes_are_those_of_then(shell: Shell) -> None:
     """M2: a relabelled account is found under the mode it had."""
     with shell.writer as writer, writer.transaction():
