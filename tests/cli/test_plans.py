@@ -35,6 +35,7 @@ ALLOWED_OF_A_SESSION = ALLOWED | {
     "FROM fill f WHERE f.account = 'Sim1' AND f.symbol": "a whole key that was never flat before",
 }
 ALLOWED_OF_EVERYTHING = ALLOWED | {
+    "SELECT count(*), coalesce(max(id), 0) FROM": "verify and rebuild look whether a row of the ledger is missing",
     "checksum FROM": "verify and rebuild compare every row of the ledger with its checksum",
     "SELECT DISTINCT account, symbol FROM trade": "verify and rebuild look for trades of keys without fills",
     "FROM trade WHERE account = ": "verify and rebuild compare the trades of one key at a time, by id",
