@@ -34,7 +34,7 @@ class Orders:
         self._repository = repository
         self._posting = posting
         self._working = {_name(order): order for order in repository.working_orders()}
-        self._told: dict[tuple[str, str], tuple[OrderUpdate, datetime]] = {}
+        self._told: dict[tuple[str, str], tuple[OrderUpdate, datetime, bool]] = {}
         self._changed: dict[tuple[str, str], WorkingOrder] = {}
         self._concerned: set[tuple[str, str]] = set()
         # What was last written of a position's brackets, with the fill that opened it.
@@ -54,15 +54,16 @@ class Orders:
                 self._put(replaced._replace(status=int(OrderStatus.CANCELED), updated_at=moment))
         name = account, order_id
         before = self._told.get(name)
-        if before is not None and not (why in _FILLS and before[0].OrderUpdateReason in _FILLS):
+        is_fill = why in _FILLS
+        if before is not None and not (is_fill and before[2]):
             # What follows may name little more than the order, as a rejection does; the rest was said before.
-            self._read(name, *before)
+            self._read(name, *before[:2])
         # Of fills only the last word within a batch is read: those of a burst are mostly several to an order.
-        self._told[name] = update, moment
+        self._told[name] = update, moment, is_fill
 
     def _read_told(self) -> None:
         is_burst = len(self._told) > _BURST
-        for name, (update, moment) in self._told.items():
+        for name, (update, moment, _) in self._told.items():
             known = self._working.get(name)
             if is_burst and known is None and update.OrderStatus in _DONE:
                 # Of what came and was done in one read nothing can trade; keeping it takes a tenth of a backlog's time.
