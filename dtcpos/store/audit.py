@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
 from operator import methodcaller
 from typing import Any, Final, Self
 
@@ -244,14 +243,6 @@ def _unsound_rows(ledger: LedgerQueries, table: str, progress: Progress) -> Iter
                 progress(f"checksums of {table}", done, 0)
             if checksum_of(row[:-1]) != row[-1]:
                 yield row
-
-
-def finite(text: str) -> Decimal:
-    """Return the number a column holds; raise ValueError where it is none, such as `NaN`, which cannot be compared."""
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError(text)
-    return number
 
 
 def aware(text: str) -> datetime:

@@ -121,6 +121,8 @@ def _noun(columns: Sequence[str], row: Sequence[Any]) -> SimpleNamespace:
                 raise TypeError(f"no {column}")
         elif column in _AMOUNTS:
             value = Decimal(value)  # noqa: PLW2901
+            if not value.is_finite():
+                raise ValueError(value)
         elif column in _TIMES:
             value = datetime.fromisoformat(value)  # noqa: PLW2901
         values[_NAMES.get(column, column)] = value

@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.exact import EXACT
 from dtcpos.model import ZERO, Side
-from dtcpos.store.audit import TOLD_EVERY, Progress, finite, leniently, strictly
+from dtcpos.store.audit import TOLD_EVERY, Progress, leniently, strictly
 from dtcpos.store.columns import WORKING_ORDER, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.queries import CURRENT, LedgerQueries
-from dtcpos.store.rows import decimal_or_none, moment_or_none
+from dtcpos.store.rows import decimal_or_none, finite, moment_or_none
 
 # A broken index may find fills of another order than the one looked for.
 _FILLED: Final = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from heapq import merge
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -36,6 +35,7 @@ from dtcpos.store.rows import (
     checksum_of,
     decimal_or_none,
     fill_of,
+    finite,
     moment_of,
     moment_or_none,
     position_of,
@@ -270,7 +270,7 @@ def _holding_of(row: Row, unanswered: dict[PositionKey, list[Break]]) -> Holding
     return Holding(
         position=position,
         verification=verification_of((*position.key, *row[base:kept])),
-        mark=None if price is None else Mark(symbol=position.key.symbol, price=Decimal(price), time=moment_of(time)),
+        mark=None if price is None else Mark(symbol=position.key.symbol, price=finite(price), time=moment_of(time)),
         instrument=None if instrument[0] is None else instrument_of(instrument),
         target_price=decimal_or_none(target),
         stop_price=decimal_or_none(stop),
@@ -292,7 +292,7 @@ def _fill_with_mode(row: Row) -> tuple[Fill, str]:
 
 
 def _mark_of(row: Row) -> Mark:
-    return Mark(symbol=row[0], price=Decimal(row[1]), time=moment_of(row[2]))
+    return Mark(symbol=row[0], price=finite(row[1]), time=moment_of(row[2]))
 
 
 def _by_exit(row: Row) -> tuple[str, int]:

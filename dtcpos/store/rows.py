@@ -92,6 +92,19 @@ def time_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else time_text(moment)
 
 
+def finite(text: str) -> Decimal:
+    """Return the number a column holds; raise ValueError where it is none, such as `NaN`, which cannot be compared."""
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(text)
+    return number
+
+
+def finite_or_none(text: str | None) -> Decimal | None:
+    """Return the finite number a column holds, None for NULL; raise ValueError where it is none."""
+    return None if text is None else finite(text)
+
+
 def moment_of(text: str) -> datetime:
     """Return the moment a column holds, aware and in UTC."""
     return datetime.fromisoformat(text)

@@ -15,12 +15,12 @@ from zlib import crc32
 
 from dtcpos.errors import LedgerCorrupt
 from dtcpos.model import ZERO, Fill, Side, Sighting, Source
-from dtcpos.store.audit import TOLD_EVERY, Progress, aware, finite, strictly
+from dtcpos.store.audit import TOLD_EVERY, Progress, aware, strictly
 from dtcpos.store.columns import BESIDE_TRADE, FILL, JOURNAL, SIGHTING, TRADE, listed
 from dtcpos.store.glance import UNREADABLE
 from dtcpos.store.groups import by_group, groups_of
 from dtcpos.store.queries import CURRENT, LedgerQueries
-from dtcpos.store.rows import Row, refined, sighting_of
+from dtcpos.store.rows import Row, finite, refined, sighting_of
 
 _FILLS: Final = f"SELECT {listed((*FILL, 'checksum'))} FROM fill ORDER BY id"
 _SUPERSEDED: Final = (

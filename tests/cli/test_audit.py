@@ -355,3 +355,16 @@ def test_a_writer_lock_is_given_back(shell: Shell) -> None:
     lock = WriterLock(shell.path)
     lock.acquire(0)
     lock.release()
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "sNaN1"])
+@pytest.mark.parametrize("table", ["instrument SET point_value", "mark SET price"])
+@pytest.mark.parametrize("words", [("positions",), ("positions", "--json"), ("stats",), ("export", "trades")])
+def test_an_amount_that_is_no_number_is_damage(shell: Shell, value: str, table: str, words: tuple[str, ...]) -> None:
+    """N15: exit 5 and one line, wherever money would be made of it."""
+    alter(shell, f"UPDATE {table} = '{value}'")
+    is_read = words != ("export", "trades") or "mark" not in table
+    ran = shell(*words, code=5 if is_read else 0)
+    if is_read:
+        assert "holds a damaged row" in ran.err
+        assert ran.err.count("\n") == 1
