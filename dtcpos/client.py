@@ -29,9 +29,9 @@ from dtcpos.updates import AlertUpdate, SessionUpdate, Update
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 11099
 
-# One read takes whatever has come, so that a backlog is committed in few large groups: among 1,400 a fill takes 0.9 of
-# the time it takes among 360.
-_READ_SIZE = 1024 * 1024
+# One read takes whatever has come, so that a backlog is committed in few large groups: among 5,800 a fill takes 0.93 of
+# the time it takes among 1,400, and 0.84 of that among 360. So many are booked in a fifth of a second.
+_READ_SIZE = 4 * 1024 * 1024
 _COLLECT_S = 60.0
 _CONNECT_TIMEOUT_S = 10.0
 _BACKOFF_S_MIN = 0.5
